@@ -1,0 +1,321 @@
+"""Messages and events, and the event that the running code is working on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from streamlab.app import App
+    from streamlab.channels import Channel
+
+__all__ = ["TP", "Event", "Message", "RecordMetadata", "current_event"]
+
+
+class TP(NamedTuple):
+    """A topic's partition."""
+
+    topic: str
+    partition: int
+
+
+class RecordMetadata(NamedTuple):
+    """Where a record that was sent ended up.
+
+    ``timestamp`` is in float seconds. Awaiting it gives itself, for code that awaits what ``send`` returned.
+    """
+
+    topic: str
+    partition: int
+    topic_partition: TP
+    offset: int
+    timestamp: float | None = None
+    timestamp_type: int | None = None
+
+    def __await__(self) -> Generator[None, None, RecordMetadata]:
+        return self
+        yield  # pragma: no cover - makes this a generator
+
+
+_ack_lock = threading.Lock()
+
+
+class Message:
+    """A record as it came from the broker, or as it was put on a channel.
+
+    Parameters
+    ----------
+    topic, partition, offset
+        Its place; offset -1 for what never was in a log.
+    timestamp : float
+        Seconds since 1970, negative ones before.
+    timestamp_type : int
+        0 set by the producer, 1 by the broker.
+    headers : list of (str, bytes) pairs, mapping or None
+        As received: in order, with duplicates.
+    key, value : bytes or None
+        Undecoded.
+    generation_id : int, optional
+        The group's generation in which it was fetched.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "acked",
+        "checksum",
+        "generation_id",
+        "headers",
+        "key",
+        "offset",
+        "on_final_ack",
+        "partition",
+        "refcount",
+        "serialized_key_size",
+        "serialized_value_size",
+        "time_in",
+        "time_out",
+        "time_total",
+        "timestamp",
+        "timestamp_type",
+        "topic",
+        "tp",
+        "tracked",
+        "value",
+    )
+
+    def __init__(  # noqa: PLR0913 - Faust's signature
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        timestamp: float,
+        timestamp_type: int,
+        headers: Sequence[tuple[str, bytes | None]] | Mapping[str, Any] | None,
+        key: Any,
+        value: Any,
+        checksum: bytes | None = None,
+        serialized_key_size: int | None = None,
+        serialized_value_size: int | None = None,
+        tp: TP | None = None,
+        time_in: float | None = None,
+        time_out: float | None = None,
+        time_total: float | None = None,
+        generation_id: int | None = None,
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.timestamp = timestamp
+        self.timestamp_type = timestamp_type
+        self.headers = headers
+        self.key = key
+        self.value = value
+        self.checksum = checksum
+        self.serialized_key_size = _size(key) if serialized_key_size is None else serialized_key_size
+        self.serialized_value_size = _size(value) if serialized_value_size is None else serialized_value_size
+        self.tp = TP(topic, partition) if tp is None else tp
+        self.time_in = time_in
+        self.time_out = time_out
+        self.time_total = time_total
+        self.generation_id = generation_id
+        self.acked = False
+        self.refcount = 0
+        self.tracked = True
+        self.on_final_ack: Callable[[], object] | None = None
+        """Set by a stream in group mode: tells the commit that this offset is done."""
+
+    def ack(self, n: int = 1) -> bool:
+        """Give up ``n`` references; True only for the call that brings them to none."""
+        with _ack_lock:
+            if self.acked:
+                return False
+            self.refcount = max(self.refcount - n, 0)
+            if self.refcount:
+                return False
+            self.acked = True
+        if self.on_final_ack is not None:
+            self.on_final_ack()
+        return True
+
+    def incref(self, n: int = 1) -> None:
+        """One more stream, or ``n``, has to ack this."""
+        with _ack_lock:
+            self.refcount += n
+
+    def decref(self, n: int = 1) -> int:
+        """Take references away without acking; the number left."""
+        with _ack_lock:
+            self.refcount = max(self.refcount - n, 0)
+            return self.refcount
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.tp.topic}[{self.partition}] offset={self.offset}>"
+
+    def _repr_html_(self) -> str:
+        from streamlab.display import message_html
+
+        return message_html(self)
+
+
+def _size(data: object) -> int:
+    return len(data) if isinstance(data, bytes) else 0
+
+
+class _Existing:
+    """Stands for: what the event has."""
+
+    def __repr__(self) -> str:
+        return "<what the event has>"
+
+
+EXISTING = _Existing()
+
+
+class Event:
+    """A decoded message on its way through a stream.
+
+    Attributes
+    ----------
+    key, value : Any
+        Decoded; the value is the one before processors.
+    headers : dict
+        The last one of each name wins; ``message.headers`` has them all.
+    message : Message
+    app : App
+    """
+
+    def __init__(
+        self,
+        app: App,
+        key: Any,
+        value: Any,
+        headers: Sequence[tuple[str, Any]] | Mapping[str, Any] | None,
+        message: Message,
+    ) -> None:
+        self.app = app
+        self.key = key
+        self.value = value
+        self.headers: dict[str, Any] = dict(headers) if headers else {}
+        self.message = message
+        self.acked = False
+
+    def ack(self) -> bool:
+        """Say that this stream is done with the message.
+
+        True only for the call that makes the message acked: with several streams on one channel, the last one's.
+        """
+        return self.message.ack()
+
+    async def send(  # noqa: PLR0913 - Faust's signature
+        self,
+        channel: str | Channel[Any],
+        key: Any = EXISTING,
+        value: Any = EXISTING,
+        partition: int | None = None,
+        timestamp: float | None = None,
+        headers: Any = EXISTING,
+        schema: Any = None,
+        key_serializer: Any = None,
+        value_serializer: Any = None,
+        callback: Callable[[RecordMetadata], object] | None = None,
+        force: bool = False,  # noqa: FBT001, FBT002
+    ) -> Awaitable[RecordMetadata]:
+        """Send the decoded key and value, or what is given instead, to a channel or the topic of that name."""
+        return await self.app._channel_of(channel).send(
+            key=self.key if key is EXISTING else key,
+            value=self.value if value is EXISTING else value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=self.headers if headers is EXISTING else headers,
+            schema=schema,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
+            callback=callback,
+            force=force,
+        )
+
+    async def forward(  # noqa: PLR0913 - Faust's signature
+        self,
+        channel: str | Channel[Any],
+        key: Any = EXISTING,
+        value: Any = EXISTING,
+        partition: int | None = None,
+        timestamp: float | None = None,
+        headers: Any = EXISTING,
+        schema: Any = None,
+        key_serializer: Any = None,
+        value_serializer: Any = None,
+        callback: Callable[[RecordMetadata], object] | None = None,
+        force: bool = False,  # noqa: FBT001, FBT002
+    ) -> Awaitable[RecordMetadata]:
+        """Send the message on as it came: its bytes, headers and timestamp, unless given otherwise."""
+        message = self.message
+        return await self.app._channel_of(channel).send(
+            key=message.key if key is EXISTING else key,
+            value=message.value if value is EXISTING else value,
+            partition=partition,
+            timestamp=message.timestamp if timestamp is None else timestamp,
+            headers=(message.headers or None) if headers is EXISTING else headers,
+            schema=schema,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
+            callback=callback,
+            force=force,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.ack()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: k={self.key!r} v={self.value!r}>"
+
+    def _repr_html_(self) -> str:
+        from streamlab.display import event_html
+
+        return event_html(self)
+
+
+# What the running code works on, one list for each item: [event or None, record, value, build].
+# The event is built from the other three when somebody asks. A list, because it is made for every record.
+Cell = list[Any]
+
+current_cell: ContextVar[Cell | None] = ContextVar("streamlab_current_cell", default=None)
+
+
+def event_in(cell: Cell | None) -> Event | None:
+    """Return the cell's event, built now if it was not asked for before."""
+    if cell is None:
+        return None
+    event = cell[0]
+    if event is None and cell[1] is not None:
+        event = cell[0] = cell[3](cell[1], cell[2])
+    return event  # type: ignore[no-any-return] # a cell is a list for speed
+
+
+def empty(cell: Cell | None) -> None:
+    """Let every context that inherited this cell see no event from now on."""
+    if cell is not None:
+        cell[0] = None
+        if len(cell) > 1:
+            cell[1] = None
+
+
+def current_event() -> Event | None:
+    """Return the event that the running stream code is working on.
+
+    Right inside processors, in the body of ``async for``, and in whatever is awaited or spawned from there.
+    None outside, and while the stream yields plain values.
+    """
+    cell = current_cell.get()
+    if cell is None:
+        return None
+    return cell[0] if len(cell) == 1 else event_in(cell)
