@@ -304,9 +304,7 @@ def event_in(cell: Cell | None) -> Event | None:
 def empty(cell: Cell | None) -> None:
     """Let every context that inherited this cell see no event from now on."""
     if cell is not None:
-        cell[0] = None
-        if len(cell) > 1:
-            cell[1] = None
+        cell[0] = cell[1] = None
 
 
 def current_event() -> Event | None:
@@ -315,7 +313,4 @@ def current_event() -> Event | None:
     Right inside processors, in the body of ``async for``, and in whatever is awaited or spawned from there.
     None outside, and while the stream yields plain values.
     """
-    cell = current_cell.get()
-    if cell is None:
-        return None
-    return cell[0] if len(cell) == 1 else event_in(cell)
+    return event_in(current_cell.get())
