@@ -51,6 +51,11 @@ class Handover:
         return self.buffered_bytes > self.max_bytes
 
     @property
+    def readable(self) -> bool:
+        """Whether a reader has reason to look: something to take, an error, or the end."""
+        return bool(self._lists) or self._over
+
+    @property
     def ended(self) -> bool:
         """Whether nothing is left and nothing will come."""
         return self._over and not self._lists and self._error is None
@@ -98,9 +103,9 @@ class Handover:
 
         self.add_waker(wake)
         try:
-            while not (self._lists or self._over):
+            while not self.readable:
                 ready.clear()
-                if not (self._lists or self._over):
+                if not self.readable:
                     await ready.wait()
         finally:
             self.remove_waker(wake)
@@ -113,7 +118,7 @@ class Handover:
     def remove_waker(self, waker: Callable[[], object]) -> None:
         """Undo ``add_waker``; harmless when it is not there."""
         with self._lock:
-            self._wakers = tuple(w for w in self._wakers if w is not waker)
+            self._wakers = tuple(w for w in self._wakers if w != waker)
 
     def fail(self, error: BaseException) -> None:
         """End with an error, which one reader gets; the first error stays."""

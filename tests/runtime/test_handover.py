@@ -92,6 +92,32 @@ async def test_a_cancelled_wait_leaves_no_waker_behind() -> None:
     assert not handover._wakers
 
 
+class Bell:
+    def __init__(self) -> None:
+        self.rings = 0
+
+    def ring(self) -> None:
+        self.rings += 1
+
+
+async def test_a_method_can_be_a_waker_and_be_removed() -> None:
+    handover, bell = Handover(), Bell()
+    handover.add_waker(bell.ring)
+    await handover.put([batch()])
+    handover.remove_waker(bell.ring)
+    handover.remove_waker(bell.ring)
+    await handover.put([batch()])
+    assert bell.rings == 1
+
+
+@pytest.mark.parametrize("finish", [Handover.end, lambda handover: handover.fail(LookupError())])
+def test_the_end_and_an_error_are_something_to_look_at(finish: Callable[[Handover], None]) -> None:
+    handover = Handover()
+    before = handover.readable
+    finish(handover)
+    assert (before, handover.readable) == (False, True)
+
+
 async def test_wait_returns_at_once_when_something_is_there() -> None:
     handover = Handover()
     await handover.put([batch()])

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -51,6 +52,8 @@ def test_an_interrupted_wait_cancels_the_coroutine() -> None:
 
     def interrupt() -> None:
         started.wait(5)
+        while sys._current_frames()[main].f_code.co_name != "wait":
+            time.sleep(0.001)  # until the main thread waits for the result
         signal.pthread_kill(main, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -102,6 +105,17 @@ def test_ending_what_never_started_does_nothing() -> None:
     io._end()
     io._end()
     assert "streamlab-io" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_child_forgets_the_thread_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = io.wait(current_thread())
+    monkeypatch.setattr(io, "_current", io._current)
+    monkeypatch.setattr(io, "_of_parents", [])
+    io._forget_in_child()
+    io._forget_in_child()
+    assert io.wait(current_thread()) is not parents
+    io._end()
+    assert [left.thread for left in io._of_parents] == [parents]
 
 
 CHILD = """
