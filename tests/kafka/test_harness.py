@@ -1,0 +1,90 @@
+"""The harness itself: what other tests take for granted about it."""
+
+from __future__ import annotations
+
+import ssl
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.kafka import client
+from tests.kafka.client import Rec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.kafka.harness import KafkaCluster
+
+
+def read_committed(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
+    config = {"bootstrap.servers": bootstrap, "group.id": uuid.uuid4().hex, "enable.auto.commit": False}
+    consumer = Consumer(config)
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    try:
+        return [message.value() for message in consumer.consume(count, timeout=10)]
+    finally:
+        consumer.close()
+
+
+def test_records_are_where_produce_says(kafka: KafkaCluster, topic_name: str) -> None:
+    client.create_topic(kafka.bootstrap, topic_name, partitions=2)
+    written = client.produce(kafka.bootstrap, topic_name, [Rec("a", partition=1), Rec("b", partition=0), Rec("c", partition=1)])
+    assert written == [(1, 0), (0, 0), (1, 1)]
+    assert client.topics(kafka.bootstrap)[topic_name] == 2
+
+
+def test_an_aborted_transaction_is_not_seen(kafka: KafkaCluster, topic_name: str) -> None:
+    client.create_topic(kafka.bootstrap, topic_name)
+    client.transaction(kafka.bootstrap, topic_name, ["lost"], abort=True, name=topic_name)
+    client.transaction(kafka.bootstrap, topic_name, ["kept"], name=topic_name)
+    assert read_committed(kafka.bootstrap, topic_name, 1) == [b"kept"]
+
+
+def test_a_deleted_topic_is_gone(kafka: KafkaCluster, topic_name: str) -> None:
+    client.create_topic(kafka.bootstrap, topic_name)
+    client.add_partitions(kafka.bootstrap, topic_name, 3)
+    client.delete_topic(kafka.bootstrap, topic_name)
+    assert topic_name not in client.topics(kafka.bootstrap)
+
+
+def test_the_tls_listener_takes_our_authority_and_no_other(kafka: KafkaCluster) -> None:
+    host, port = kafka.ssl_bootstrap.split(":")
+    ssl.get_server_certificate((host, int(port)), ca_certs=str(kafka.ca_path))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        ssl.get_server_certificate((host, int(port)), ca_certs=str(kafka.wrong_ca_path))
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_alice_gets_in_by_every_mechanism(kafka: KafkaCluster, mechanism: str) -> None:
+    config: dict[str, str | int | float | bool] = {
+        "bootstrap.servers": kafka.ssl_bootstrap,
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": mechanism,
+        "sasl.username": kafka.user,
+        "sasl.password": kafka.password,
+        "ssl.ca.location": str(kafka.ca_path),
+    }
+    assert len(AdminClient(config).list_topics(timeout=10).brokers) == 1
+
+
+def test_a_killed_node_comes_back_with_its_data(own_kafka: Callable[..., KafkaCluster], topic_name: str) -> None:
+    cluster = own_kafka(settings={"num.partitions": "3"})
+    client.produce(cluster.bootstrap, topic_name, ["kept"])
+    cluster.kill()
+    with pytest.raises(KafkaException):
+        AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0}).list_topics(timeout=1)
+    cluster.restart()
+    assert client.topics(cluster.bootstrap) == {topic_name: 3}
+
+
+def test_a_frozen_node_is_silent_until_it_thaws(own_kafka: Callable[..., KafkaCluster]) -> None:
+    cluster = own_kafka()
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
+    cluster.freeze()
+    with pytest.raises(KafkaException):
+        admin.list_topics(timeout=1)
+    cluster.thaw()
+    assert len(admin.list_topics(timeout=10).brokers) == 1
