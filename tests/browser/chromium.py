@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-from pathlib import Path
+import subprocess
 
 from playwright.sync_api import sync_playwright
 
@@ -17,9 +17,15 @@ def find() -> str | None:
     """Return the path of Playwright's own Chromium, else of one that the machine has, else None."""
     with sync_playwright() as playwright:
         own = playwright.chromium.executable_path
-    if Path(own).exists():
-        return own
-    return next(filter(None, map(shutil.which, NAMES)), None)
+    return next((path for path in (own, *map(shutil.which, NAMES)) if path and _starts(path)), None)
+
+
+def _starts(path: str) -> bool:
+    # One that Playwright downloaded may lack libraries of the system.
+    try:
+        return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def missing() -> str | None:

@@ -1,0 +1,49 @@
+# make demo             JupyterLab on the first notebook, with live sample topics; HEADLESS=1 runs the notebook and prints it
+# make test             everything: lint, types, all tests on real Kafka and in a real browser, coverage
+# make lint             ruff and mypy alone
+# make bench            ratios against peers, measured on this machine
+# make clean            removes the virtual environment and what the tools left
+#
+# PYTHON names the Python to make the virtual environment with (3.11 or later).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@sed -n 's/^# \(make\|PYTHON\)/\1/p' Makefile
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "streamlab needs Python 3.11 or later; name one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The stamps carry the date of the installation, so that the second run goes straight to its business.
+$(VENV)/lab: $(VENV)/made pyproject.toml
+	$(PIP) --editable '.[lab]'
+	@touch $@
+
+$(VENV)/test: $(VENV)/made pyproject.toml tests/prepare.sh
+	$(PIP) --editable '.[test]'
+	PATH="$(CURDIR)/$(BIN):$$PATH" tests/prepare.sh
+	@touch $@
+
+demo: $(VENV)/lab
+	$(BIN)/streamlab demo $(if $(HEADLESS),--headless)
+
+lint: $(VENV)/test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest --cov
+
+bench: $(VENV)/test
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
