@@ -1,0 +1,254 @@
+"""One consumer: what a stream on Kafka reads from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import errors as kafka
+from aiokafka.structs import TopicPartition
+
+from streamlab.broker.base import ReaderOptions, RecordBatch
+from streamlab.broker.kafka_batches import MAX_BATCHES, MAX_RECORDS, give_batches, record_lists
+from streamlab.broker.kafka_client import CLIENT_ID, close_consumer, connect_options, end_tasks, quiet
+from streamlab.broker.kafka_errors import translate
+from streamlab.broker.kafka_lookup import Lookup
+from streamlab.errors import BrokerUnavailable, InvalidState, OffsetOutOfRange
+from streamlab.events import TP
+
+__all__ = ["KafkaReader"]
+
+OBSERVE_REQUEST_TIMEOUT_MS = 15_000
+REBALANCE_TIMEOUT_MS = 60_000
+GROUP_REQUEST_TIMEOUT_MS = REBALANCE_TIMEOUT_MS + 10_000
+FETCH_WAIT_MS = 500
+START_PROBE_S = 3.0
+COMMIT_S = 5.0
+STOP_S = 2.0
+NEVER_MS = 2**31 - 1
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
+    """Tells a reader of a rebalance; awaited by aiokafka's coordinator."""
+
+    def __init__(self, reader: KafkaReader) -> None:
+        self.reader = reader
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        await self.reader._revoked(frozenset(TP(*tp) for tp in revoked))
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        await self.reader._assigned(frozenset(TP(*tp) for tp in assigned))
+
+
+class KafkaReader:
+    """A consumer of its own, with a connection of its own: a shared one would let long polls starve the others.
+
+    Parameters
+    ----------
+    lookup
+        The broker's shared connection, for questions that a consumer would answer by creating topics.
+    options
+        What to read and how; in a group when it names one.
+    """
+
+    def __init__(self, lookup: Lookup, options: ReaderOptions) -> None:
+        self._lookup = lookup
+        self._options = options
+        self._consumer: AIOKafkaConsumer | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._stopped: asyncio.Task[None] | None = None
+        self._batches = False
+        self._last_answer = time.monotonic()
+        self._generation = 0
+        self._topics: frozenset[str] = frozenset(options.topics)
+
+    async def start(self) -> None:
+        """Connect, and in group mode subscribe; topics are looked for first, and not made.
+
+        Raises
+        ------
+        TopicNotFound, BrokerUnavailable, AuthenticationFailed, ...
+            Within a few seconds.
+        """
+        for topic in self._options.topics:
+            await self._lookup.partitions(topic)
+        if self._stopped is not None:
+            return
+        bootstrap = await self._lookup.bootstrap()
+        consumer = self._consumer = self._make(bootstrap)
+        starting = self._starting = asyncio.create_task(consumer.start())
+        try:
+            while not (await asyncio.wait({starting}, timeout=START_PROBE_S))[0]:
+                await self._lookup.probe()
+            if self._stopped is not None or starting.cancelled():
+                return
+            starting.result()
+        except Exception as error:
+            await self.stop()
+            if not isinstance(error, kafka.KafkaError):
+                raise
+            await self._lookup.probe()
+            raise translate(error, f"Cannot read from {self._lookup.where}") from error
+        self._batches = give_batches(consumer)
+        if self._options.group is not None:
+            consumer.subscribe(list(self._options.topics), listener=_Listener(self))
+
+    def _make(self, bootstrap: str) -> AIOKafkaConsumer:
+        group = self._options.group
+        settings: dict[str, Any] = {
+            "bootstrap_servers": bootstrap,
+            "client_id": CLIENT_ID,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "isolation_level": self._options.isolation,
+            "fetch_max_wait_ms": FETCH_WAIT_MS,
+            "request_timeout_ms": OBSERVE_REQUEST_TIMEOUT_MS if group is None else GROUP_REQUEST_TIMEOUT_MS,
+        }
+        if group is not None:
+            session_ms = int(self._options.session_timeout_s * 1000)
+            settings |= {
+                "group_id": group,
+                "session_timeout_ms": session_ms,
+                "heartbeat_interval_ms": max(session_ms // 4, 100),
+                "max_poll_interval_ms": NEVER_MS,
+                "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
+            }
+        return quiet(AIOKafkaConsumer(**settings, **self._options.extra, **connect_options(self._lookup.security)))
+
+    @property
+    def last_answer(self) -> float:
+        """``time.monotonic()`` of the latest answer from the brokers that it reads from; the most silent one counts."""
+        consumer = self._consumer
+        if consumer is not None:
+            cluster = consumer._client.cluster
+            leaders = {leader for tp in consumer.assignment() if (leader := cluster.leader_for_partition(tp)) not in (None, -1)}
+            answer = consumer._client.last_answer(leaders or {node.nodeId for node in cluster.brokers()})
+            self._last_answer = answer or self._last_answer
+        return self._last_answer
+
+    def assign(self, positions: Mapping[TP, int]) -> None:
+        """Observe: add partitions, each sought to its offset; those that are assigned already keep their position."""
+        if self._options.group is not None:
+            raise InvalidState("A reader in a group is assigned its partitions by the group; assign() is for observing.")
+        consumer = self._running()
+        current = {TP(*tp): self.position(TP(*tp)) for tp in consumer.assignment()}
+        wanted = {**positions, **{tp: offset for tp, offset in current.items() if offset is not None}}
+        consumer.assign([TopicPartition(*tp) for tp in wanted])
+        for tp, offset in wanted.items():
+            consumer.seek(TopicPartition(*tp), offset)
+        self._topics = frozenset(tp.topic for tp in wanted)
+
+    def seek(self, tp: TP, offset: int) -> None:
+        """Read on from this offset; what was prefetched is dropped."""
+        self._running().seek(TopicPartition(*tp), offset)
+
+    def position(self, tp: TP) -> int | None:
+        """Offset wanted next, past markers and holes that were read."""
+        subscription = None if self._consumer is None else self._consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        state = None if assignment is None else assignment.state_value(tp)
+        return state.position if state is not None and state.has_valid_position else None
+
+    async def fetch(self, timeout_s: float) -> list[RecordBatch]:
+        """Return up to 64 batches, [] after ``timeout_s`` without any."""
+        consumer = self._running()
+        most = MAX_BATCHES if self._batches else MAX_RECORDS
+        got: dict[Any, Any] = {}
+        try:
+            # getmany waits without an end for an assignment. Cancelled, it has taken nothing yet.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s + 0.05):
+                    got = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=most)
+        except kafka.NoOffsetForPartitionError as error:
+            await self._to_beginning(error.args[0])
+        except kafka.OffsetOutOfRangeError as error:
+            raise await self._out_of_range(error) from error
+        except kafka.ConsumerStoppedError:
+            return []
+        except kafka.KafkaError as error:
+            raise translate(error, f"Cannot read {', '.join(sorted(self._topics))}") from error
+        await self._look_for_deleted()
+        batches = [batch for of_partition in got.values() for batch in of_partition] if self._batches else record_lists(got)
+        for batch in batches:
+            batch.generation = self._generation
+        return batches
+
+    async def commit(self, offsets: Mapping[TP, int]) -> None:
+        """Commit for the group; partitions that are no longer ours are dropped silently."""
+        consumer = self._running()
+        ours = {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in consumer.assignment()}
+        if not ours:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                await consumer.commit(ours)
+        except (kafka.IllegalStateError, kafka.CommitFailedError):
+            return
+        except TimeoutError as error:
+            raise BrokerUnavailable(
+                f"Cannot commit for group {self._options.group}: {self._lookup.where} gave no answer in {COMMIT_S:g} s. "
+                "What is uncommitted will be read again."
+            ) from error
+        except kafka.KafkaError as error:
+            raise translate(error, f"Cannot commit for group {self._options.group}") from error
+
+    async def stop(self) -> None:
+        """Leave the group and close the connection: within a few seconds, also with a broker that hangs."""
+        if self._stopped is None:
+            self._stopped = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopped)
+
+    async def _stop(self) -> None:
+        if self._starting is not None:
+            await asyncio.wait({self._starting}, timeout=1.0)
+            await end_tasks([self._starting])
+        if self._consumer is not None:
+            await close_consumer(self._consumer, STOP_S)
+
+    def _running(self) -> AIOKafkaConsumer:
+        if self._consumer is None or self._stopped is not None:
+            raise InvalidState("This reader is not running: it was not started, or was stopped.")
+        return self._consumer
+
+    async def _revoked(self, tps: frozenset[TP]) -> None:
+        if tps and self._options.listener is not None:
+            await self._options.listener.on_revoked(tps)
+
+    async def _assigned(self, tps: frozenset[TP]) -> None:
+        consumer = self._consumer
+        if consumer is None:
+            return
+        self._generation = consumer._coordinator.generation
+        if self._options.listener is not None:
+            await self._options.listener.on_assigned(tps, self._generation)
+
+    async def _to_beginning(self, tp: Any) -> None:
+        """A group that has not committed begins at the first offset that there is."""
+        place = TP(*tp)
+        low = (await self._lookup.watermarks([place], "read_uncommitted"))[place].low
+        if self.position(place) is None and place in self._running().assignment():
+            self.seek(place, low)
+
+    async def _out_of_range(self, error: kafka.OffsetOutOfRangeError) -> OffsetOutOfRange:
+        [(tp, offset)] = error.args[0].items()
+        place = TP(*tp)
+        low, high = (await self._lookup.watermarks([place], self._options.isolation))[place]
+        return OffsetOutOfRange(
+            f"{place.topic} partition {place.partition} has no offset {offset}: it holds {low} to {high} (the end). "
+            'Older records may have been deleted by retention. Start within the range, or with start="earliest".',
+            topic=place.topic,
+            partition=place.partition,
+            offset=offset,
+        )
+
+    async def _look_for_deleted(self) -> None:
+        """A topic that has gone from the metadata was deleted, unless the cluster says otherwise; aiokafka is silent about it."""
+        cluster = self._running()._client.cluster
+        for topic in self._topics:
+            if cluster.partitions_for_topic(topic) is None and cluster._last_successful_refresh_ms:
+                await self._lookup.partitions(topic)
