@@ -42,8 +42,15 @@ lint: $(VENV)/test
 test: lint
 	$(BIN)/python -m pytest --cov
 
-bench: $(VENV)/test
-	$(BIN)/python benchmarks/run.py
+# Peers pin versions of what the tests use too.
+$(VENV)-bench/bench: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	PATH="$(CURDIR)/$(VENV)-bench/bin:$$PATH" tests/prepare.sh
+	@touch $@
+
+bench: $(VENV)-bench/bench
+	$(VENV)-bench/bin/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-bench build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

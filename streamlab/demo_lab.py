@@ -1,0 +1,93 @@
+"""The demonstration: JupyterLab opened on the first notebook, or the notebook run and printed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from streamlab.errors import ImproperlyConfigured
+
+__all__ = ["launch", "notebooks"]
+
+FIRST = "01_first_stream.ipynb"
+
+
+def notebooks() -> Path:
+    """Return the folder of the notebooks: the checkout's, or that of the installed package."""
+    here = Path(__file__).parent
+    found = next((folder for folder in (here / "notebooks", here.parent / "notebooks") if (folder / FIRST).exists()), None)
+    if found is None:
+        raise ImproperlyConfigured("the notebooks are not installed with streamlab; install it from a wheel or a checkout")
+    return found
+
+
+def launch(*, headless: bool = False) -> int:
+    """Open JupyterLab on the first notebook, or run that notebook and print what its cells show.
+
+    Returns
+    -------
+    int
+        The exit code: 0 when all went well.
+    """
+    return _print_run(notebooks() / FIRST) if headless else _open_lab(_writable(notebooks()))
+
+
+def _writable(folder: Path) -> Path:
+    # A checkout's notebooks are there to be worked on; an installed package's are not.
+    if folder.parent.name != "streamlab" or folder.parent != Path(__file__).parent:
+        return folder
+    mine = Path.cwd() / "streamlab-demo"
+    mine.mkdir(exist_ok=True)
+    for notebook in folder.glob("*.ipynb"):
+        if not (mine / notebook.name).exists():
+            shutil.copy(notebook, mine)
+    return mine
+
+
+def _open_lab(folder: Path) -> int:
+    # The URL that Jupyter prints leads to the notebook, also where no browser opens by itself.
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST}"]
+    if os.geteuid() == 0:
+        command.append("--allow-root")
+    lab = subprocess.Popen(command)  # noqa: S603 - our own words and a path
+    while True:
+        # Ctrl-C goes to JupyterLab too, which asks whether it is meant.
+        with suppress(KeyboardInterrupt):
+            return lab.wait()
+
+
+def _print_run(path: Path) -> int:
+    import nbclient
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    failure: nbclient.exceptions.CellExecutionError | None = None
+    try:
+        nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    except nbclient.exceptions.CellExecutionError as error:
+        failure = error
+    for cell in notebook.cells:
+        _print_cell(cell)
+    return 0 if failure is None else 1
+
+
+def _print_cell(cell: Any) -> None:
+    if cell.cell_type == "markdown":
+        print(f"\n{cell.source}")
+        return
+    print(f"\nIn [{cell.execution_count or ' '}]:\n{cell.source}")
+    for output in cell.get("outputs", ()):
+        print(f"\n{_text(output).rstrip()}")
+
+
+def _text(output: Any) -> str:
+    if output.output_type == "stream":
+        return str(output.text)
+    if output.output_type == "error":
+        return "\n".join(output.traceback)
+    return str(output.data.get("text/plain", ""))
