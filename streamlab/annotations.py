@@ -78,14 +78,12 @@ def resolve_annotations(cls: type, fields: tuple[str, ...], scope: Mapping[str, 
 
 
 def _own_annotations(body: dict[str, Any]) -> dict[str, Any]:
-    if "__annotations__" in body or sys.version_info < (3, 14):
-        return dict(body.get("__annotations__", {}))
-    import annotationlib  # type: ignore[import-not-found,unused-ignore] # new in Python 3.14
+    if sys.version_info >= (3, 14) and "__annotations__" not in body:  # pragma: no cover - of Python 3.14
+        from annotationlib import Format, call_annotate_function, get_annotate_from_class_namespace
 
-    annotate = annotationlib.get_annotate_from_class_namespace(body)
-    if annotate is None:
-        return {}
-    return dict(annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF))
+        annotate = get_annotate_from_class_namespace(body)
+        return {} if annotate is None else dict(call_annotate_function(annotate, Format.FORWARDREF))
+    return dict(body.get("__annotations__", {}))
 
 
 def _inherited_annotation(base: type, name: str) -> Any:
