@@ -11,12 +11,13 @@ from aiokafka.protocol.admin import CreatePartitionsRequest, CreateTopicsRequest
 
 from streamlab.broker.kafka_errors import code_error
 from streamlab.broker.kafka_lookup import Lookup
-from streamlab.errors import BrokerUnavailable, StreamlabError, TopicNotFound
+from streamlab.errors import BrokerUnavailable, InvalidValue, StreamlabError, TopicNotFound
 
 __all__ = ["Admin"]
 
 ADMIN_TIMEOUT_S = 30.0
 NOT_CONTROLLER = 41
+REFUSED = {17, 37, 38, 39, 40}  # a name, a count of partitions or replicas, or a setting that makes no sense
 ATTEMPTS = 5
 VISIBLE_S = 0.05
 
@@ -77,12 +78,14 @@ class Admin:
         error: StreamlabError | None = None
         for _ in range(ATTEMPTS):
             controller = (await self._lookup.metadata([topic])).controller_id
-            answer = await self._lookup.ask(request, controller, what=what, timeout_s=ADMIN_TIMEOUT_S)
+            answer = await self._lookup.ask(request, controller, what=what, timeout_s=ADMIN_TIMEOUT_S, again=False)
             results = answer.topic_error_codes if hasattr(answer, "topic_error_codes") else answer.topic_errors
             _, code, *detail = results[0]
             if not code:
                 return
             error = code_error(code, what, detail=detail[0] if detail else None, topic=topic)
+            if code in REFUSED:
+                raise InvalidValue(str(error)) from error.__cause__
             if code != NOT_CONTROLLER:
                 raise error
             await asyncio.sleep(VISIBLE_S)

@@ -39,6 +39,18 @@ class QuietConnection(AIOKafkaConnection):  # type: ignore[misc] # aiokafka is u
         return super().send(request, expect_response)
 
 
+class _NoTopics(tuple[str, ...]):
+    """Empty, yet true: for an empty list aiokafka asks for all topics of the cluster."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
+
+
+NO_TOPICS = _NoTopics()
+
+
 class QuietClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka is untyped
     """aiokafka's client, at most four metadata requests a second, none of them creating anything."""
 
@@ -48,7 +60,7 @@ class QuietClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka is untyped
     async def _metadata_update(self, cluster: Any, topics: Any) -> Any:
         await asyncio.sleep(max(0.0, self._last_metadata_s + METADATA_INTERVAL_S - time.monotonic()))
         self._last_metadata_s = time.monotonic()
-        return await super()._metadata_update(cluster, topics)
+        return await super()._metadata_update(cluster, topics or NO_TOPICS)
 
     async def _get_conn(self, node_id: Any, **options: Any) -> Any:
         self._remember(node_id)

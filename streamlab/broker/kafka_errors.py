@@ -193,6 +193,5 @@ def topic_error(code: int, topic: str) -> StreamlabError:
         return TopicNotFound(
             f"No topic can be called {topic!r}: only ASCII letters, digits, '.', '_' and '-', 249 at most.", topic=topic
         )
-    if code == kafka.NoError.errno:
-        return BrokerUnavailable(f"Topic {topic!r} has no partitions yet. Try again.", topic=topic)
+    code = code or kafka.LeaderNotAvailableError.errno
     return code_error(code, f"Cannot describe topic {topic!r}", topic=topic)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from aiokafka import errors as kafka
 from aiokafka.client import CoordinationType
 from aiokafka.protocol.admin import ListGroupsRequest
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
@@ -19,18 +20,21 @@ from streamlab.broker.kafka_client import CLIENT_ID, QuietClient, close_client, 
 from streamlab.broker.kafka_errors import code_error, topic_error, translate
 from streamlab.broker.kafka_probe import Address, probe_any
 from streamlab.broker.security import Security
-from streamlab.errors import BrokerUnavailable, StreamlabError, TopicNotFound
+from streamlab.errors import BrokerUnavailable, TopicNotFound
 from streamlab.events import TP
 
 __all__ = ["Lookup"]
 
 LOOKUP_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_MS = 30_000
-RETRIES = 20
-RETRY_S = 0.1
-EARLIEST, LATEST, LATEST_TIMESTAMP = -2, -1, -1
+ATTEMPTS = 20
+AGAIN_S = 0.1
+EARLIEST, LATEST = -2, -1
 NO_ERROR, NO_TOPIC = 0, 3
 ISOLATION = {"read_uncommitted": 0, "read_committed": 1}
+SILENT_HINT = "It may be overloaded or frozen: try again, and look at the broker if it stays like this."
+
+T = TypeVar("T")
 
 
 class Lookup:
@@ -77,7 +81,6 @@ class Lookup:
                     request_timeout_ms=REQUEST_TIMEOUT_MS,
                     **connect_options(self.security),
                 )
-                client.set_topics([CLIENT_ID])
                 try:
                     await client.bootstrap()
                 except Exception as error:
@@ -86,20 +89,28 @@ class Lookup:
                 self._client = client
             return self._client
 
-    async def ask(self, request: Any, node: int | None = None, *, what: str, timeout_s: float = LOOKUP_TIMEOUT_S) -> Any:
-        """Send a request to a node, or any, and return the answer; find out what is wrong when there is none."""
+    async def ask(
+        self, request: Any, node: int | None = None, *, what: str, timeout_s: float = LOOKUP_TIMEOUT_S, again: bool = True
+    ) -> Any:
+        """Send a request to a node, or any, and return the answer; when none comes, find out why.
+
+        ``again`` says that a request whose answer was lost may be sent twice.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 client = await self.client()
                 return await client.send(client.get_random_node() if node is None else node, request)
-        except (kafka.KafkaConnectionError, kafka.NodeNotReadyError, kafka.RequestTimedOutError, TimeoutError) as error:
+        except TimeoutError as error:
             await self.drop()
-            if isinstance(error, TimeoutError):
-                raise BrokerUnavailable(f"{what}: {self.where} gave no answer in {timeout_s:g} s. {STATE_HINT}") from error
+            raise BrokerUnavailable(f"{what}: {self.where} gave no answer in {timeout_s:g} s. {SILENT_HINT}") from error
+        except (kafka.KafkaConnectionError, kafka.NodeNotReadyError, kafka.RequestTimedOutError) as error:
+            await self.drop()
             await self.probe()
-            raise translate(error, what) from error
+            if not again:
+                raise translate(error, what) from error
         except kafka.KafkaError as error:
             raise translate(error, what) from error
+        return await self.ask(request, node, what=what, timeout_s=timeout_s, again=False)
 
     async def drop(self) -> None:
         """Forget the connection; the next question makes a new one."""
@@ -114,15 +125,9 @@ class Lookup:
                 await self.drop()
 
     async def metadata(self, topics: list[str] | None) -> Any:
-        """Describe topics, all of them for None, creating none; an answer to a request that was lost is asked for again."""
-        request = MetadataRequest(topics, allow_auto_topic_creation=False)
+        """Describe topics, all of them for None, creating none."""
         what = f"Cannot describe {', '.join(topics)}" if topics else "Cannot describe the cluster"
-        try:
-            return await self.ask(request, what=what)
-        except BrokerUnavailable as error:
-            if isinstance(error.__cause__, TimeoutError) or not isinstance(error.__cause__, kafka.KafkaError):
-                raise
-            return await self.ask(request, what=what)
+        return await self.ask(MetadataRequest(topics, allow_auto_topic_creation=False), what=what)
 
     async def topics(self) -> dict[str, TopicInfo]:
         """Describe all topics that may be seen."""
@@ -134,18 +139,14 @@ class Lookup:
         }
 
     async def partitions(self, topic: str) -> dict[int, int]:
-        """Return the leader of each partition; a topic that is just being made is waited for."""
-        error: StreamlabError | None = None
-        for _ in range(RETRIES):
-            code, _, _, partitions = (await self.metadata([topic])).topics[0]
-            if code == NO_ERROR and partitions:
-                return {partition: leader for _, partition, leader, *_ in partitions}
-            error = topic_error(code, topic)
-            if not isinstance(error, BrokerUnavailable):
-                break
-            await asyncio.sleep(RETRY_S)
-        assert error is not None  # noqa: S101 - the loop ran
-        raise error
+        """Return the leader of each partition, -1 for none; a topic that is just being made is waited for."""
+        return await _settled(lambda: self._partitions(topic))
+
+    async def _partitions(self, topic: str) -> dict[int, int]:
+        code, _, _, partitions = (await self.metadata([topic])).topics[0]
+        if code or not partitions:
+            raise topic_error(code, topic)
+        return {partition: leader for _, partition, leader, *_ in partitions}
 
     async def watermarks(self, tps: Iterable[TP], isolation: Isolation) -> dict[TP, Watermarks]:
         """First offsets, and the ends as the isolation sees them."""
@@ -156,43 +157,23 @@ class Lookup:
 
     async def offsets(self, times: Mapping[TP, int], isolation: Isolation) -> dict[TP, int | None]:
         """Offsets for times, -1 and -2 being the end and the beginning; from the leaders, whoever they are by then."""
-        found: dict[TP, int | None] = {}
-        error: StreamlabError | None = None
-        for attempt in range(RETRIES):
-            missing = {tp: time for tp, time in times.items() if tp not in found}
-            if not missing:
-                return found
-            if attempt:
-                await asyncio.sleep(RETRY_S)
-            error = await self._offsets_once(missing, ISOLATION[isolation], found)
-        if error is not None and len(found) < len(times):
-            raise error
-        return found
+        return await _settled(lambda: self._offsets(times, ISOLATION[isolation]))
 
-    async def _offsets_once(self, times: Mapping[TP, int], isolation: int, found: dict[TP, int | None]) -> StreamlabError | None:
+    async def _offsets(self, times: Mapping[TP, int], isolation: int) -> dict[TP, int | None]:
+        leaders = {topic: await self._partitions(topic) for topic in {tp.topic for tp in times}}
         by_node: dict[int, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-        leaders = {topic: await self.partitions(topic) for topic in {tp.topic for tp in times}}
         for tp, time in times.items():
-            if tp.partition not in leaders[tp.topic]:
-                raise TopicNotFound(
-                    f"{tp.topic} has no partition {tp.partition}, but {_range(leaders[tp.topic])}.",
-                    topic=tp.topic,
-                    partition=tp.partition,
-                )
-            by_node[leaders[tp.topic][tp.partition]][tp.topic].append((tp.partition, time))
-        error: StreamlabError | None = None
+            by_node[_leader(leaders[tp.topic], tp)][tp.topic].append((tp.partition, time))
+        found: dict[TP, int | None] = {}
         for node, topics in by_node.items():
-            request = OffsetRequest(-1, isolation, [(topic, parts) for topic, parts in topics.items()])
             what = f"Cannot ask for offsets of {', '.join(topics)}"
-            if node < 0:
-                error = BrokerUnavailable(f"{what}: a partition has no leader. Are the brokers that hold it running?")
-                continue
-            error = _read_offsets(await self.ask(request, node, what=what), found) or error
-        return error
+            answer = await self.ask(OffsetRequest(-1, isolation, list(topics.items())), node, what=what)
+            found |= _read_offsets(answer, what)
+        return found
 
     async def groups(self) -> tuple[str, ...]:
         """Names of all groups, from all brokers."""
-        answer = await self.metadata([CLIENT_ID])
+        answer = await self.metadata([])
         names: set[str] = set()
         for node, *_ in answer.brokers:
             reply = await self.ask(ListGroupsRequest(), node, what="Cannot list the groups")
@@ -204,52 +185,59 @@ class Lookup:
     async def committed(self, group: str, tps: Iterable[TP]) -> dict[TP, int | None]:
         """What a group has committed, None where nothing."""
         wanted = list(tps)
+        return await _settled(lambda: self._committed(group, wanted))
+
+    async def _committed(self, group: str, tps: list[TP]) -> dict[TP, int | None]:
         what = f"Cannot read what group {group} has committed"
         by_topic: dict[str, list[int]] = defaultdict(list)
-        for tp in wanted:
+        for tp in tps:
             by_topic[tp.topic].append(tp.partition)
-        node = await self._coordinator(group, what)
-        reply = await self.ask(OffsetFetchRequest(group, list(by_topic.items())), node, what=what)
-        if reply.API_VERSION >= 2 and reply.error_code:  # noqa: PLR2004 - the version that brought the field
-            raise code_error(reply.error_code, what)
-        found: dict[TP, int | None] = dict.fromkeys(wanted)
-        for topic, partitions in reply.topics:
+        place = await self.ask(FindCoordinatorRequest(group, CoordinationType.GROUP), what=what)
+        if place.error_code:
+            raise code_error(place.error_code, what)
+        answer = await self.ask(OffsetFetchRequest(group, list(by_topic.items())), place.coordinator_id, what=what)
+        if getattr(answer, "error_code", NO_ERROR):
+            raise code_error(answer.error_code, what)
+        found: dict[TP, int | None] = dict.fromkeys(tps)
+        for topic, partitions in answer.topics:
             for partition, offset, _, code in partitions:
                 if code not in (NO_ERROR, NO_TOPIC):
                     raise code_error(code, what, topic=topic)
                 found[TP(topic, partition)] = offset if offset >= 0 else None
         return found
 
-    async def _coordinator(self, group: str, what: str) -> int:
-        client = await self.client()
-        for attempt in range(RETRIES):
-            try:
-                async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-                    return int(await client.coordinator_lookup(CoordinationType.GROUP, group))
-            except (kafka.KafkaError, TimeoutError) as error:
-                if not getattr(error, "retriable", False) or attempt == RETRIES - 1:
-                    raise translate(error, what) from error
-            await asyncio.sleep(RETRY_S)
-        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+async def _settled(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again for a while when the cluster answers that it is just electing a leader or loading a group."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await ask()
+        except BrokerUnavailable as error:
+            if not isinstance(error.__cause__, kafka.BrokerResponseError):
+                raise
+        await asyncio.sleep(AGAIN_S)
+    return await ask()
 
 
-STATE_HINT = "It may be overloaded or frozen: try again, and look at the broker if it stays like this."
+def _leader(leaders: dict[int, int], tp: TP) -> int:
+    if tp.partition not in leaders:
+        raise TopicNotFound(
+            f"{tp.topic} has no partition {tp.partition}: it has {len(leaders)}, counted from 0.",
+            topic=tp.topic,
+            partition=tp.partition,
+        )
+    if leaders[tp.partition] < 0:
+        raise code_error(
+            kafka.LeaderNotAvailableError.errno, f"Partition {tp.partition} of {tp.topic} has no leader", topic=tp.topic
+        )
+    return leaders[tp.partition]
 
 
-def _read_offsets(answer: Any, found: dict[TP, int | None]) -> StreamlabError | None:
-    error = None
+def _read_offsets(answer: Any, what: str) -> dict[TP, int | None]:
+    found: dict[TP, int | None] = {}
     for topic, partitions in answer.topics:
         for partition, code, *place in partitions:
-            if code == NO_ERROR:
-                offset = place[-1]
-                found[TP(topic, partition)] = offset if offset >= 0 else None
-                continue
-            error = code_error(code, f"Cannot ask for offsets of {topic} partition {partition}", topic=topic)
-            if not kafka.for_code(code).retriable or code == NO_TOPIC:
-                raise error
-    return error
-
-
-def _range(partitions: Iterable[int]) -> str:
-    known = sorted(partitions)
-    return f"partitions {known[0]} to {known[-1]}" if len(known) > 1 else f"only partition {known[0]}"
+            if code:
+                raise code_error(code, f"{what} partition {partition}", topic=topic)
+            found[TP(topic, partition)] = place[-1] if place[-1] >= 0 else None
+    return found

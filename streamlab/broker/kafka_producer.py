@@ -11,7 +11,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import TopicPartition
 
 from streamlab.broker.base import Headers
@@ -19,6 +18,7 @@ from streamlab.broker.kafka_admin import Admin
 from streamlab.broker.kafka_client import CLIENT_ID, close_client, connect_options, end_tasks, quiet
 from streamlab.broker.kafka_errors import translate
 from streamlab.broker.kafka_lookup import Lookup
+from streamlab.broker.partitioner import partition_for
 from streamlab.errors import BrokerUnavailable, InvalidValue, TopicExists, TopicNotFound
 from streamlab.events import TP, RecordMetadata
 
@@ -43,7 +43,6 @@ class Producer:
         self._admin = admin
         self._producer: AIOKafkaProducer | None = None
         self._starting: asyncio.Lock | None = None
-        self._spread = DefaultPartitioner()
         self._turns = itertools.count()
         self._closed = False
 
@@ -153,7 +152,7 @@ class Producer:
         if key is None:
             available = sorted(cluster.available_partitions_for_topic(topic) or partitions)
             return int(available[next(self._turns) % len(available)])
-        return int(self._spread(key, partitions, partitions))
+        return partition_for(key, len(partitions))
 
 
 def _check_size(key: bytes | None, value: bytes | None, topic: str) -> None:

@@ -29,6 +29,7 @@ FETCH_WAIT_MS = 500
 START_PROBE_S = 3.0
 COMMIT_S = 5.0
 STOP_S = 2.0
+METADATA_AGE_MS = 5_000  # how soon a group hears of partitions that were added
 NEVER_MS = 2**31 - 1
 
 
@@ -116,6 +117,7 @@ class KafkaReader:
                 "session_timeout_ms": session_ms,
                 "heartbeat_interval_ms": max(session_ms // 4, 100),
                 "max_poll_interval_ms": NEVER_MS,
+                "metadata_max_age_ms": METADATA_AGE_MS,
                 "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
             }
         return quiet(AIOKafkaConsumer(**settings, **self._options.extra, **connect_options(self._lookup.security)))
@@ -155,24 +157,29 @@ class KafkaReader:
         return state.position if state is not None and state.has_valid_position else None
 
     async def fetch(self, timeout_s: float) -> list[RecordBatch]:
-        """Return up to 64 batches, [] after ``timeout_s`` without any."""
+        """Return up to 64 batches, [] after ``timeout_s`` without any and while no broker answers.
+
+        Raises
+        ------
+        OffsetOutOfRange, TopicNotFound, AuthorizationFailed, ...
+            What time does not heal.
+        """
         consumer = self._running()
         most = MAX_BATCHES if self._batches else MAX_RECORDS
         got: dict[Any, Any] = {}
-        try:
-            # getmany waits without an end for an assignment. Cancelled, it has taken nothing yet.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s + 0.05):
-                    got = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=most)
-        except kafka.NoOffsetForPartitionError as error:
-            await self._to_beginning(error.args[0])
-        except kafka.OffsetOutOfRangeError as error:
-            raise await self._out_of_range(error) from error
-        except kafka.ConsumerStoppedError:
-            return []
-        except kafka.KafkaError as error:
-            raise translate(error, f"Cannot read {', '.join(sorted(self._topics))}") from error
-        await self._look_for_deleted()
+        with contextlib.suppress(BrokerUnavailable, kafka.ConsumerStoppedError):
+            await self._look_for_deleted()
+            try:
+                # getmany waits without an end for an assignment. Cancelled, it has taken nothing yet.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(timeout_s + 0.05):
+                        got = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=most)
+            except kafka.NoOffsetForPartitionError as error:
+                await self._to_beginning(error.args[0])
+            except kafka.OffsetOutOfRangeError as error:
+                raise await self._out_of_range(error) from error
+            except kafka.KafkaError as error:
+                raise translate(error, f"Cannot read {', '.join(sorted(self._topics))}") from error
         batches = [batch for of_partition in got.values() for batch in of_partition] if self._batches else record_lists(got)
         for batch in batches:
             batch.generation = self._generation
@@ -248,7 +255,6 @@ class KafkaReader:
 
     async def _look_for_deleted(self) -> None:
         """A topic that has gone from the metadata was deleted, unless the cluster says otherwise; aiokafka is silent about it."""
-        cluster = self._running()._client.cluster
-        for topic in self._topics:
-            if cluster.partitions_for_topic(topic) is None and cluster._last_successful_refresh_ms:
-                await self._lookup.partitions(topic)
+        known = self._running()._client.cluster.topics(exclude_internal_topics=False)
+        for topic in self._topics - known:
+            await self._lookup.partitions(topic)
