@@ -16,19 +16,19 @@ from typing import Any, TypeVar
 
 from streamlab.errors import InvalidState
 
-__all__ = ["io_loop", "on_io", "submit", "wait"]
+__all__ = ["LoopThread", "io_loop", "on_io", "submit", "wait"]
 
 T = TypeVar("T")
 NAME = "streamlab-io"
 GOODBYE_S = 3.0
 
 
-class IoThread:
-    """A daemon thread with a running event loop."""
+class LoopThread:
+    """A daemon thread of this name with a running event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
@@ -48,13 +48,14 @@ class IoThread:
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
 
     def end(self) -> None:
+        """Cancel its tasks and end the thread, waiting for seconds at most."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(GOODBYE_S)
 
 
 _lock = threading.Lock()
-_current: IoThread | None = None
-_of_parents: list[IoThread] = []  # kept: collecting a forked loop would close file descriptors that the parent polls
+_current: LoopThread | None = None
+_of_parents: list[LoopThread] = []  # kept: collecting a forked loop would close file descriptors that the parent polls
 
 
 def io_loop() -> asyncio.AbstractEventLoop:
@@ -62,7 +63,7 @@ def io_loop() -> asyncio.AbstractEventLoop:
     global _current  # noqa: PLW0603 - one a process is what this module is for
     with _lock:
         if _current is None:
-            _current = IoThread()
+            _current = LoopThread(NAME)
         return _current.loop
 
 

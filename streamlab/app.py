@@ -1,0 +1,300 @@
+"""App: names the broker, makes topics, channels, streams and agents, and closes everything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from streamlab.agents import Agent, AgentFunction, Background
+from streamlab.broker import open_broker
+from streamlab.channels import Channel
+from streamlab.errors import InvalidType, StreamClosed, StreamlabError
+from streamlab.events import Event, Message
+from streamlab.failures import ErrorLog
+from streamlab.queues import FlowControlEvent
+from streamlab.runtime.io import on_io, wait
+from streamlab.settings import is_security_option, settings
+from streamlab.sources import PlainSource
+from streamlab.streams import Stream
+from streamlab.topics import Topic
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+    from typing import Self
+
+    import pandas as pd
+
+    from streamlab.broker.base import Broker, ClusterInfo, TopicInfo
+    from streamlab.graph import Graph
+
+__all__ = ["App"]
+
+CLOSE_S = 5.0
+_by_name: weakref.WeakValueDictionary[str, App] = weakref.WeakValueDictionary()
+_by_name_lock = threading.Lock()
+
+
+class Consumer:
+    """What Faust code asks of ``app.consumer``."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    @property
+    def unacked(self) -> list[tuple[str, int]]:
+        """Topic and partition of each message of a consumer group that was handed out and not acked, one entry each."""
+        feeds = {id(stream.feed): stream.feed for stream in self._app.streams() if stream.feed is not None}
+        return [tuple(tp) for feed in feeds.values() for tp, store in feed.stores.items() for _ in range(store.unacked)]
+
+
+class App:
+    """A broker with what is made of it.
+
+    Making an App does no I/O. Making one again under the same name closes the older one, so that a cell can be run
+    again.
+
+    Parameters
+    ----------
+    id : str
+        Its name; agents read in the consumer group of this name.
+    broker : str
+        "kafka://host:port,host:port", or "memory://" (the embedded broker of this process, the default),
+        "memory://demo" with live sample topics.
+    config : mapping, optional
+        TLS and SASL settings as librdkafka or Java spell them.
+    ack_on_error : bool
+        True, as Faust: a value whose loop body fails is acked. False: it is not, and is handed out again. A loop that
+        is left by ``break`` counts as failed then: ack by hand before.
+    **options
+        TLS and SASL settings in aiokafka's spelling (``security_protocol=``, ``sasl_mechanism=``, ...), and Faust's
+        options, which are kept in ``app.conf``.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        A broker url or a security setting that makes no sense.
+
+    Examples
+    --------
+    >>> import streamlab as sl
+    >>> app = sl.App("docs")
+    >>> app.topic("orders")
+    <Topic: orders>
+    """
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - Faust's name
+        *,
+        broker: str = "memory://",
+        config: Mapping[str, Any] | None = None,
+        ack_on_error: bool = True,
+        **options: Any,
+    ) -> None:
+        if not isinstance(id, str) or not id:
+            raise InvalidType(f'an app needs a name: App("debug"), not App({id!r})')
+        self.id = id
+        security = {name: options.pop(name) for name in list(options) if is_security_option(name)}
+        if config is not None:
+            security["config"] = config
+        self.conf = settings(id=id, broker=broker, ack_on_error=ack_on_error, **options)
+        self.conf.Stream = options.get("Stream", Stream)
+        self.client: Broker = open_broker(broker, **security)
+        """The broker behind the app's url; its coroutines run on the I/O thread."""
+        self.flow_control = FlowControlEvent()
+        self.consumer: Any = Consumer(self)
+        self.agents: dict[str, Agent] = {}
+        self.errors = ErrorLog()
+        """Failures of agents, tasks and timers."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.finalized = self.started = self.closed = False
+        self.last_cluster: ClusterInfo | None = None
+        self.last_topics: dict[str, TopicInfo] | None = None
+        self.topics: weakref.WeakSet[Topic[Any]] = weakref.WeakSet()
+        self._streams: weakref.WeakKeyDictionary[Stream[Any], None] = weakref.WeakKeyDictionary()
+        self._background = Background(self)
+        _replace(self)
+
+    @property
+    def broker(self) -> str:
+        """The broker's url, without secrets."""
+        return self.client.url
+
+    def topic(self, *topics: str, **options: Any) -> Topic[Any]:
+        """Describe a topic, or several, or a pattern; see Topic. Creates nothing."""
+        options.setdefault("key_serializer", self.conf.key_serializer)
+        options.setdefault("value_serializer", self.conf.value_serializer)
+        topic: Topic[Any] = Topic(self, topics=topics, **options)
+        self.topics.add(topic)
+        return topic
+
+    def channel(self, **options: Any) -> Channel[Any]:
+        """Make a channel in memory; see Channel."""
+        return Channel(self, **options)
+
+    def stream(self, channel: Any, **options: Any) -> Stream[Any]:
+        """Make a stream of a channel, a topic, or any iterable, sync or async; TypeError for anything else."""
+        if self.closed:
+            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        if isinstance(channel, Channel):
+            options.setdefault("on_error", channel.on_error)
+            channel = channel.subscribe_stream()
+        elif channel is not None:
+            if not hasattr(channel, "__aiter__") and not hasattr(channel, "__iter__"):
+                raise InvalidType(f"cannot stream a {type(channel).__name__}: give a channel, a topic or an iterable")
+            channel = PlainSource(channel)
+        else:
+            channel = PlainSource(())
+        stream: Stream[Any] = self.conf.Stream(channel, app=self, **options)
+        return stream
+
+    def create_event(self, key: Any, value: Any, headers: Any, message: Message) -> Event:
+        """Make the event of a message: every event of the app is made here."""
+        return Event(self, key, value, headers, message)
+
+    def agent(self, channel: str | Channel[Any] | AgentFunction | None = None, **options: Any) -> Any:
+        """Decorate an async function of a stream: it runs from ``start()`` on, and is restarted when it fails.
+
+        Bare, ``@app.agent()`` on a topic of its own, or with a topic, a channel or a topic's name. Topics are read in
+        the consumer group ``app.id``.
+
+        Parameters
+        ----------
+        channel : optional
+        name : str, optional
+            The function's by default. Defining an agent of the same name again replaces it.
+        concurrency : int
+            How many run side by side and share the values.
+        """
+        if callable(channel) and not isinstance(channel, Channel):
+            return self._background.add_agent(channel, None, **options)
+        return lambda function: self._background.add_agent(function, channel, **options)
+
+    def task(self, function: Callable[..., Awaitable[Any]] | None = None, **_options: Any) -> Any:
+        """Decorate an async function, of nothing or of the app, that runs once from ``start()`` on."""
+        if function is None:
+            return self.task
+        self._background.add_task(function)
+        return function
+
+    def timer(self, interval: float | timedelta | str, **_options: Any) -> Any:
+        """Decorate an async function that runs every ``interval`` seconds from ``start()`` on."""
+
+        def decorate(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            self._background.add_timer(function, interval)
+            return function
+
+        return decorate
+
+    def finalize(self) -> None:
+        """Say that everything is defined; kept for Faust code."""
+        self.finalized = True
+
+    async def start(self) -> None:
+        """Start agents, tasks and timers on the running loop, and return at once."""
+        if self.closed:
+            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        self.finalized = self.started = True
+        self.loop = asyncio.get_running_loop()
+        await self._background.start()
+
+    async def stop(self) -> None:
+        """Stop agents, tasks and timers."""
+        self.started = False
+        await self._background.stop()
+
+    def main(self) -> None:
+        """Run agents, tasks and timers as a script, until interrupted."""
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(self._forever())
+
+    async def _forever(self) -> None:
+        async with self:
+            await asyncio.Event().wait()
+
+    def close(self) -> None:
+        """Stop everything and disconnect; a plain call, harmless when repeated."""
+        self._close_soon()
+        with contextlib.suppress(StreamlabError, TimeoutError):
+            wait(self.client.close(), CLOSE_S)
+
+    async def aclose(self) -> None:
+        """As ``close``, waiting for agents, tasks and timers too."""
+        if not self.closed:
+            await self.stop()
+        self._close_soon()
+        with contextlib.suppress(StreamlabError, TimeoutError):
+            await asyncio.wait_for(on_io(self.client.close()), CLOSE_S)
+
+    def _close_soon(self) -> None:
+        """End everything that runs, from any thread, without waiting and without raising."""
+        if self.closed:
+            return
+        self.closed = True
+        self._background.cancel_soon()
+        for stream in self.streams():
+            stream.close_soon()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def streams(self) -> list[Stream[Any]]:
+        """Return the app's streams that are alive, in the order in which they were made."""
+        return list(self._streams)
+
+    def _register(self, stream: Stream[Any]) -> None:
+        self._streams[stream] = None
+
+    def _channel_of(self, channel: str | Channel[Any]) -> Channel[Any]:
+        return self.topic(channel) if isinstance(channel, str) else channel
+
+    async def send(self, channel: str | Channel[Any], key: Any = None, value: Any = None, **options: Any) -> Any:
+        """Send to a channel, or to the topic of that name; see their ``send``."""
+        return await self._channel_of(channel).send(key=key, value=value, **options)
+
+    async def refresh(self) -> Self:
+        """Ask the cluster what it is, for what the app shows of it."""
+        self.last_cluster = await on_io(self.client.cluster())
+        self.last_topics = await on_io(self.client.topics())
+        return self
+
+    def topics_frame(self, *, internal: bool = False) -> pd.DataFrame:
+        """Return a row a topic: topic, partitions, messages (an estimate by offsets); a plain call for any cell."""
+        from streamlab.reading import topics_frame
+
+        return topics_frame(self, internal=internal)
+
+    def graph(self) -> Graph:
+        """Return the graph of all agents and streams that are alive."""
+        from streamlab.graph import app_graph
+
+        return app_graph(self)
+
+    def __repr__(self) -> str:
+        closed = " closed" if self.closed else ""
+        return f"<App: {self.id} {self.broker}{closed}>"
+
+    def _repr_html_(self) -> str:
+        from streamlab.display import app_html
+
+        return app_html(self)
+
+
+def _replace(app: App) -> None:
+    """Let the app have its name; the one that had it is closed, without waiting for it."""
+    with _by_name_lock:
+        older = _by_name.get(app.id)
+        _by_name[app.id] = app
+    if older is not None:
+        older._close_soon()

@@ -1,0 +1,201 @@
+"""Streams that write: echo, through and group_by."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, InvalidValue, Skip
+from streamlab.events import Event
+from streamlab.iteration import failure, iterate
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from streamlab.channels import Channel
+    from streamlab.streams import Stream
+
+__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "stop_draining", "through"]
+
+KEEP = object()
+"""As a key: the one that the event has."""
+
+
+async def maybe_forward(value: Any, channel: Channel[Any]) -> Any:
+    """Forward an event as it came; send anything else as a value."""
+    if isinstance(value, Event):
+        return await value.forward(channel)
+    return await channel.send(value=value)
+
+
+def echo(stream: Stream[Any], channels: tuple[str | Channel[Any], ...]) -> Any:
+    """See ``Stream.echo``."""
+    targets = tuple(stream.derive_topic(channel) if isinstance(channel, str) else channel for channel in channels)
+
+    async def echoing(value: Any) -> Any:
+        sent = await asyncio.gather(*(maybe_forward(value, target) for target in targets), return_exceptions=True)
+        for result in sent:
+            if isinstance(result, BaseException):
+                raise result
+        return value
+
+    if targets:
+        stream.processors.add(echoing, kind="echo", targets=targets)
+    return stream
+
+
+def through(stream: Stream[Any], channel: str | Channel[Any]) -> Stream[Any]:
+    """See ``Stream.through``."""
+    if stream._finalized:
+        return stream
+    _refuse_concurrency(stream, "through")
+    target: Channel[Any] = stream.derive_topic(channel) if isinstance(channel, str) else channel
+
+    async def forward(value: Any) -> Any:
+        await _pass_on(stream, value, target, KEEP)
+        return value
+
+    return _continue(stream, target, forward, kind="through")
+
+
+def group_by(
+    stream: Stream[Any], key: Any, *, name: str | None, topic: Channel[Any] | None, partitions: int | None
+) -> Stream[Any]:
+    """See ``Stream.group_by``."""
+    if stream._finalized:
+        return stream
+    _refuse_concurrency(stream, "group_by")
+    name = name or getattr(key, "ident", None)
+    if not name:
+        raise InvalidType("group_by() with a function needs name=, which becomes a part of its topic's name")
+    if stream._next is not None:
+        raise _chained_already()
+    target = topic if topic is not None else _repartition_channel(stream, key, name, partitions)
+
+    async def repartition(value: Any) -> Any:
+        if stream.current_event is None:
+            raise InvalidState("cannot repartition plain values: group_by() needs events, from a topic or a channel")
+        await _pass_on(stream, value, target, await _key_of(stream, key, value))
+        return value
+
+    return _continue(stream, target, repartition, kind="group_by")
+
+
+async def _key_of(stream: Stream[Any], key: Any, value: Any) -> Any:
+    try:
+        found = key(value)
+        return await found if hasattr(found, "__await__") else found
+    except Exception as error:
+        if stream._cell is not None:
+            stream.errors.add(failure(stream, stream._cell, "repartition", error))
+        raise Skip from error
+
+
+def _repartition_channel(stream: Stream[Any], key: Any, name: str, partitions: int | None) -> Channel[Any]:
+    channel = stream.channel
+    if not hasattr(channel, "derive"):
+        raise ImproperlyConfigured("group_by() on plain values has no topic to derive from: give topic=, and send events")
+    if not channel.serialized:
+        fresh: Channel[Any] = stream.app.channel(schema=channel.schema.copy(), maxsize=channel.maxsize)
+        return fresh
+    prefix = f"{stream.prefix}-" if stream.prefix and not channel.has_prefix else ""
+    if channel.pattern is not None:
+        raise InvalidValue("group_by() on a pattern cannot name its topic: give topic=")
+    if len(channel.topics) > 1:
+        raise ImproperlyConfigured(f"group_by() on several topics ({', '.join(channel.topics)}) cannot name its topic: give topic=")
+    topic: Channel[Any] = channel.derive_topic(
+        prefix=prefix,
+        suffix=f"-{name}-repartition",
+        partitions=partitions or stream.app.conf.topic_partitions,
+        internal=True,
+        rekeyed=True,
+        key_type=getattr(key, "type", None),
+    )
+    return topic
+
+
+def _refuse_concurrency(stream: Stream[Any], method: str) -> None:
+    if stream.concurrency_index is not None:
+        raise ImproperlyConfigured(f"an agent with concurrency > 1 cannot use {method}(): give that step an agent of its own")
+
+
+def _chained_already() -> ImproperlyConfigured:
+    return ImproperlyConfigured("this stream is used by group_by() or through() already: go on from the stream that returned")
+
+
+def _continue(stream: Stream[Any], target: Channel[Any], forward: Callable[[Any], Awaitable[Any]], *, kind: str) -> Stream[Any]:
+    """Put the forwarding at the end of the stream's processors and return the stream that reads the target."""
+    if stream._next is not None:
+        raise _chained_already()
+    stream.processors.add(forward, kind=kind, targets=(target,))
+    result = stream._chain(channel=target.subscribe_after(stream))
+    stream._passive = True
+    with contextlib.suppress(RuntimeError):  # without a running loop the first iteration starts it
+        stream._drain = asyncio.get_running_loop().create_task(_drained(stream))
+    return result
+
+
+async def _pass_on(stream: Stream[Any], value: Any, target: Channel[Any], key: Any) -> None:
+    """Send a value on with its event's key (or another), headers and timestamp; its bytes, if it did not change."""
+    event = stream.current_event
+    if event is None:
+        await target.send(value=value)
+        return
+    message = event.message
+    as_bytes = target.serialized and message.offset >= 0
+    unchanged = as_bytes and value is event.value
+    if key is KEEP:
+        key, key_serializer = (message.key, "raw") if as_bytes else (event.key, None)
+    else:
+        key_serializer = None
+    await target.send(
+        key=key,
+        value=message.value if unchanged else value,
+        timestamp=message.timestamp,
+        headers=message.headers or None,
+        key_serializer=key_serializer,
+        value_serializer="raw" if unchanged else None,
+    )
+
+
+async def start_draining(stream: Stream[Any]) -> None:
+    """Forward in the background, from the running loop; returns when the target is there."""
+    await _target(stream).maybe_declare()
+    if stream._drain is None or stream._drain.done():
+        stream._drain = asyncio.get_running_loop().create_task(_drained(stream))
+
+
+async def stop_draining(stream: Stream[Any]) -> None:
+    """Stop forwarding; what is being forwarded is given back."""
+    drain, stream._drain = stream._drain, None
+    if drain is None or drain.done() or drain is asyncio.current_task():
+        return
+    if drain.get_loop() is not asyncio.get_running_loop():
+        with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
+            drain.get_loop().call_soon_threadsafe(drain.cancel)
+        return
+    drain.cancel()
+    await asyncio.wait((drain,))
+
+
+def _target(stream: Stream[Any]) -> Channel[Any]:
+    assert stream._next is not None
+    target: Channel[Any] = stream._next.channel
+    return target
+
+
+async def _drained(stream: Stream[Any]) -> None:
+    try:
+        await _target(stream).maybe_declare()
+        async with contextlib.aclosing(iterate(stream, acks=True)) as values:
+            async for _ in values:
+                pass
+    except Exception as error:  # noqa: BLE001 - whatever it is, the stream's reader gets it
+        if stream._next is not None:
+            await stream._next.throw(error)
+
+
+def cycle_error(stream: Stream[Any]) -> InvalidState:
+    """Return the error for a chain that leads back to itself."""
+    return InvalidState(f"the chain of {stream.shortlabel} leads back to itself")

@@ -1,0 +1,243 @@
+"""The live, ordered, named list of a stream's processors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from streamlab.errors import InvalidType, InvalidValue, Skip
+
+__all__ = ["Processor", "Processors"]
+
+Function = Callable[[Any], Any]
+
+
+class Processor:
+    """One processor with its counters.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        Takes the value, returns the next one, or something to await for it.
+    enabled : bool
+    kind : str
+        "processor", "filter", "echo", "through" or "group_by".
+    targets : tuple
+        The channels that it writes to.
+    seen, skipped, errors : int
+        Values that came in, that it dropped by Skip, that it failed on.
+    seconds : float
+        Wall-clock time spent in it, waiting included.
+    """
+
+    __slots__ = ("enabled", "errors", "function", "kind", "name", "plain", "seconds", "seen", "since", "skipped", "targets")
+
+    def __init__(
+        self, function: Function, name: str, *, kind: str = "processor", targets: tuple[Any, ...] = (), enabled: bool = True
+    ) -> None:
+        if not callable(function):
+            raise InvalidType(f"a processor must be callable with one value, not {function!r}: pass the function itself")
+        self.function = function
+        self.name = name
+        self.kind = kind
+        self.targets = targets
+        self.enabled = enabled
+        self.seen = self.skipped = self.errors = 0
+        self.seconds = 0.0
+        self.since = 0.0
+        """When the call that it is in began, on the clock of perf_counter; 0 when it is in none."""
+        self.plain: type | None = None
+        """Type of the latest result that needed no await, so that the next one of it is not looked at."""
+
+    @property
+    def passed(self) -> int:
+        """Values that came out."""
+        return self.seen - self.skipped - self.errors - bool(self.since)
+
+    def copy(self) -> Processor:
+        """Return the same processor with counters of its own."""
+        return Processor(self.function, self.name, kind=self.kind, targets=self.targets, enabled=self.enabled)
+
+    def __repr__(self) -> str:
+        off = "" if self.enabled else " disabled"
+        return f"<{self.kind} {self.name}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
+
+
+class Processors:
+    """Ordered, named collection; every change takes effect at the next event, from any thread.
+
+    Processors are found by name, by function or by position. Iterating gives ``Processor`` entries in order.
+
+    Examples
+    --------
+    >>> from streamlab.processors import Processors
+    >>> live = Processors()
+    >>> live.add(str.upper, name="shout").name
+    'shout'
+    >>> live.disable("shout"); [entry.enabled for entry in live]
+    [False]
+    """
+
+    def __init__(self, entries: Iterable[Processor] = ()) -> None:
+        self._lock = threading.RLock()
+        self._entries: list[Processor] = list(entries)
+        self.version = 0
+        """Counts changes."""
+        self.active: tuple[Processor, ...] = ()
+        """The enabled ones in order: one tuple, replaced as a whole, so that a reader needs no lock."""
+        self._changed()
+
+    def _changed(self) -> None:
+        self.active = tuple(entry for entry in self._entries if entry.enabled)
+        self.version += 1
+
+    def add(self, function: Function, *, name: str | None = None, kind: str = "processor", targets: tuple[Any, ...] = ()) -> Processor:
+        """Append; with an explicit name that is taken, replace in place."""
+        return self.insert(len(self._entries), function, name=name, kind=kind, targets=targets)
+
+    def insert(
+        self, index: int, function: Function, *, name: str | None = None, kind: str = "processor", targets: tuple[Any, ...] = ()
+    ) -> Processor:
+        """Put it at a position; with an explicit name that is taken, replace in place.
+
+        Without a name it is ``function.__name__``, with _2, _3 behind it when taken.
+        """
+        with self._lock:
+            if name is not None and name in self.names:
+                return self.replace(name, function)
+            entry = Processor(function, name or self.free_name(name_of(function)), kind=kind, targets=targets)
+            self._entries.insert(index, entry)
+            self._changed()
+            return entry
+
+    def define(self, function: Function, *, name: str | None = None) -> Processor:
+        """Add it, or replace in place the processor of that name: what ``@stream.processor`` does."""
+        return self.add(function, name=name or name_of(function))
+
+    def remove(self, which: str | Function | int) -> Processor:
+        """Take it out."""
+        with self._lock:
+            entry = self._entries.pop(self._index(which))
+            self._changed()
+            return entry
+
+    def replace(self, which: str | Function | int, function: Function) -> Processor:
+        """Put another function in its place, under the same name, with counters from zero."""
+        with self._lock:
+            index = self._index(which)
+            old = self._entries[index]
+            entry = Processor(function, old.name, kind=old.kind, targets=old.targets, enabled=old.enabled)
+            self._entries[index] = entry
+            self._changed()
+            return entry
+
+    def move(self, which: str | Function | int, index: int) -> None:
+        """Put it at another position of the list; negative ones count from the end."""
+        with self._lock:
+            if not -len(self._entries) <= index < len(self._entries):
+                raise InvalidValue(f"there is no position {index} among {len(self._entries)} processors")
+            entry = self._entries.pop(self._index(which))
+            self._entries.insert(index if index >= 0 else len(self._entries) + 1 + index, entry)
+            self._changed()
+
+    def enable(self, which: str | Function | int) -> None:
+        """Switch it on."""
+        self._switch(which, enabled=True)
+
+    def disable(self, which: str | Function | int) -> None:
+        """Switch it off: values pass it by."""
+        self._switch(which, enabled=False)
+
+    def _switch(self, which: str | Function | int, *, enabled: bool) -> None:
+        with self._lock:
+            self._entries[self._index(which)].enabled = enabled
+            self._changed()
+
+    @property
+    def names(self) -> list[str]:
+        """Names in order."""
+        return [entry.name for entry in self._entries]
+
+    def snapshot(self) -> tuple[Processor, ...]:
+        """Return what is there now, for ``restore``."""
+        with self._lock:
+            return tuple(self._entries)
+
+    def restore(self, entries: Iterable[Processor]) -> None:
+        """Go back to what ``snapshot`` returned."""
+        with self._lock:
+            self._entries = list(entries)
+            self._changed()
+
+    def copy(self) -> Processors:
+        """Return the same processors in a list of their own, with counters of their own."""
+        return Processors(entry.copy() for entry in self.snapshot())
+
+    def free_name(self, wanted: str) -> str:
+        """Return the name, with _2, _3 behind it when it is taken."""
+        names = set(self.names)
+        name, number = wanted, 1
+        while name in names:
+            number += 1
+            name = f"{wanted}_{number}"
+        return name
+
+    def _index(self, which: str | Function | int) -> int:
+        for index, entry in enumerate(self._entries):
+            if which == index or which == entry.name or which is entry.function or which == entry.function:
+                return index
+        if isinstance(which, int) and -len(self._entries) <= which < 0:
+            return which
+        raise InvalidValue(f"there is no processor {which!r}; there are: {', '.join(self.names) or 'none'}")
+
+    def __getitem__(self, which: str | Function | int) -> Processor:
+        with self._lock:
+            return self._entries[self._index(which)]
+
+    def __contains__(self, which: object) -> bool:
+        return any(which in (entry, entry.name, entry.function) for entry in self.snapshot())
+
+    def __iter__(self) -> Iterator[Processor]:
+        return iter(self.snapshot())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<Processors: {', '.join(self.names) or 'none'}>"
+
+
+def name_of(function: object) -> str:
+    """Return the name that a function goes by; wrapped and partial ones by what they wrap."""
+    while True:
+        name = getattr(function, "__name__", None)
+        if isinstance(name, str):
+            return name
+        inner = getattr(function, "func", None)
+        if inner is None:
+            return type(function).__name__
+        function = inner
+
+
+def filter_by(function: Function) -> Function:
+    """Return a processor that drops the values for which the function, sync or async, is falsy."""
+    if not callable(function):
+        raise InvalidType(f"filter() takes a function of one value, not {function!r}")
+
+    def keep(value: Any) -> Any:
+        verdict = function(value)
+        if hasattr(verdict, "__await__"):
+            return keep_later(value, verdict)
+        if not verdict:
+            raise Skip
+        return value
+
+    async def keep_later(value: Any, verdict: Any) -> Any:
+        if not await verdict:
+            raise Skip
+        return value
+
+    keep.__name__ = name_of(function)
+    return keep

@@ -1,0 +1,344 @@
+"""Where a stream's items come from: a channel's queue, a topic's feed, or any iterable.
+
+A source hands out *runs*: an iterator of items that all its readers share, so that every item goes to exactly one of
+them and a loop that was left is taken up where it stood, and what is needed to open its items (None for items
+that are events or plain values already).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from streamlab.broker.base import RecordBatch
+from streamlab.errors import KeyDecodeError, ValueDecodeError
+from streamlab.events import TP, Event, Message
+from streamlab.queues import Bell
+
+if TYPE_CHECKING:
+    from streamlab.app import App
+    from streamlab.broker.base import BrokerRecord
+    from streamlab.codecs import Schema
+    from streamlab.errors import DecodeError
+    from streamlab.queues import FlowControlQueue
+    from streamlab.runtime.acks import AckStore
+    from streamlab.runtime.feed import Feed
+    from streamlab.streams import Stream
+
+__all__ = ["ChannelSource", "OpenedBatch", "PlainSource", "Run", "Source"]
+
+
+class OpenedBatch:
+    """A record batch with what turns its records into values and events."""
+
+    __slots__ = ("app", "batch", "build", "check_key", "fast", "key_fast", "key_slow", "slow", "store")
+
+    def __init__(self, app: App, schema: Schema, batch: RecordBatch, store: AckStore | None) -> None:
+        self.app = app
+        self.batch = batch
+        self.fast, self.slow = schema.value_decoder()
+        self.key_fast, self.key_slow = schema.key_decoder()
+        self.check_key = schema.key_type is not None
+        """Whether a key may fail to decode: then it is tried before the value is handed out."""
+        self.store = store
+        self.build = self._build
+
+    @classmethod
+    def of_message(cls, app: App, schema: Schema, message: Message) -> OpenedBatch:
+        """Return what opens a single message that came another way."""
+        batch = RecordBatch(message.tp, (), message.offset, message.offset + 1, 0, message.generation_id or 0)
+        return cls(app, schema, batch, None)
+
+    def value(self, record: Any) -> Any:
+        """Return the record's value; ValueDecodeError with the cause."""
+        if record.value is None:
+            return None
+        try:
+            return self.fast(record.value)
+        except Exception as error:  # noqa: BLE001 - whatever a codec raises, the slow path says what it means
+            return self.recover(record, error)
+
+    def key(self, record: Any) -> Any:
+        """Return the record's key; KeyDecodeError with the cause."""
+        if record.key is None:
+            return None
+        try:
+            return self.key_fast(record.key)
+        except Exception as error:  # noqa: BLE001 - whatever a codec raises, the slow path says what it means
+            return self._slow(record.key, error, self.key_slow, KeyDecodeError, record)
+
+    def recover(self, record: BrokerRecord, error: Exception) -> Any:
+        """Return what the value is after the quick decoder failed on it."""
+        return self._slow(record.value, error, self.slow, ValueDecodeError, record)
+
+    def _slow(self, data: bytes | None, error: Exception, slow: Any, kind: type[DecodeError], record: BrokerRecord) -> Any:
+        try:
+            return slow(data, error)
+        except Exception as cause:
+            tp = self.batch.tp
+            raise kind(
+                f"{type(cause).__name__}: {cause}", topic=tp.topic, partition=tp.partition, offset=record.offset, data=data
+            ) from cause
+
+    def message(self, record: BrokerRecord) -> Message:
+        """Return the record as a Message that one stream has to ack."""
+        tp = self.batch.tp
+        message = Message(
+            tp.topic,
+            tp.partition,
+            record.offset,
+            record.timestamp / 1000,
+            record.timestamp_type or 0,
+            list(record.headers),
+            record.key,
+            record.value,
+            getattr(record, "checksum", None),
+            tp=tp,
+            generation_id=self.batch.generation,
+        )
+        message.refcount = 1
+        if self.store is not None:
+            store, offset = self.store, record.offset
+            message.on_final_ack = lambda: store.ack(offset)
+        return message
+
+    def _build(self, record: BrokerRecord, value: Any) -> Event:
+        message = self.message(record)
+        return self.app.create_event(self.key(record), value, message.headers, message)
+
+
+Run = tuple[Iterator[Any], OpenedBatch | None]
+NOTHING: Run = (iter(()), None)
+
+
+class Source:
+    """Shared by the readers of one channel iterator: the run they are in, and how to get the next one."""
+
+    def __init__(self) -> None:
+        self.run: Run = NOTHING
+        self.users: weakref.WeakSet[Stream[Any]] = weakref.WeakSet()
+        """The streams that read it."""
+        self.bell = Bell()
+        self.errors: deque[BaseException] = deque()
+        """What was thrown in: raised to one reader, ahead of the items."""
+        self.bytes_total = 0
+        self._set_aside: deque[Run] = deque()
+
+    def give_back(self, item: Any, opened: OpenedBatch | None) -> None:
+        """Put an item back: it is the next one that any reader gets."""
+        self._set_aside.appendleft(self.run)
+        self.run = (iter((item,)), opened)
+
+    def abandon(self, run: Run) -> None:
+        """Drop the rest of a run: its records are somebody else's now."""
+        if self.run is run:
+            self.run = NOTHING
+
+    def raise_thrown(self) -> None:
+        """Raise what was thrown in, if another reader did not get it first."""
+        try:
+            error = self.errors.popleft()
+        except IndexError:
+            return
+        raise error
+
+    def take_up(self) -> bool:
+        """Go back to a run that was set aside by ``give_back``."""
+        if not self._set_aside:
+            return False
+        self.run = self._set_aside.popleft()
+        return True
+
+    async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Get the next run, waiting for one while it is wanted, at most ``timeout_s``.
+
+        Returns False at the end of the source; True otherwise, also when there is no run yet. Raises what was thrown in.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give up what it holds; it can be opened again."""
+
+    def reopen(self) -> None:
+        """Undo ``close``."""
+
+
+class ChannelSource(Source):
+    """The queue of a channel iterator and, for a topic, the feed that brings its records."""
+
+    def __init__(self, app: App, queue: FlowControlQueue[Any]) -> None:
+        super().__init__()
+        self.app = app
+        self.queue = queue
+        self.bell = queue.filled
+        self.errors = queue.errors
+        self.feed: Feed | None = None
+        self.schema: Schema | None = None
+        self._make_feed: Callable[[], Feed] | None = None
+        self._batches: deque[RecordBatch] = deque()
+        self._resume_from: dict[TP, int] = {}
+
+    def attach(self, make_feed: Callable[[], Feed], schema: Schema) -> Feed:
+        """Read records from a feed from now on; after ``close`` a new one goes on where this one stood."""
+        self._make_feed, self.schema = make_feed, schema
+        return self._open_feed(make_feed)
+
+    def _open_feed(self, make_feed: Callable[[], Feed]) -> Feed:
+        feed = self.feed = make_feed()
+        feed.resume_from = dict(self._resume_from)
+        feed.handover.add_waker(self.bell.ring)
+        return feed
+
+    async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        if self.feed is not None:
+            self.feed.begin()
+        if self._next():
+            return True
+        if self.feed is not None and self.feed.handover.ended:
+            return False
+        await self.bell.wait(lambda: not wanted() or self._has_something(), timeout_s=timeout_s)
+        return True
+
+    def _next(self) -> bool:
+        self.raise_thrown()
+        if self.take_up():
+            return True
+        if self.queue.items:
+            self.run = (self.queue.drain(), None)
+            return True
+        if not self._batches and self.feed is not None:
+            self._batches.extend(self.feed.handover.get_nowait() or ())
+        if not self._batches:
+            return False
+        self._open(self._batches.popleft())
+        return True
+
+    def _open(self, batch: RecordBatch) -> None:
+        assert self.feed is not None
+        assert self.schema is not None
+        self.bytes_total += batch.size_bytes
+        opened = OpenedBatch(self.app, self.schema, batch, self.feed.store_for(batch))
+        self.run = (iter(batch.records), opened)
+
+    def _has_something(self) -> bool:
+        return bool(
+            self.errors
+            or self._set_aside
+            or self.queue.items
+            or self._batches
+            or (self.feed is not None and self.feed.handover.readable)
+        )
+
+    def close(self) -> None:
+        self.queue.retire()
+        if self.feed is None:
+            return
+        self.feed.handover.remove_waker(self.bell.ring)
+        self.feed.close_soon()
+        self._resume_from = {**self.feed.start_offsets, **self.feed.handover.taken, **self._not_handed_out()}
+        self.feed = None
+
+    def _not_handed_out(self) -> dict[TP, int]:
+        """Drop the records that no reader got; the first offset of each partition's."""
+        first: dict[TP, int] = {}
+        for items, opened in (self.run, *self._set_aside):
+            if opened is not None:
+                for record in items:
+                    first.setdefault(opened.batch.tp, record.offset)
+                    break
+        for batch in self._batches:
+            first.setdefault(batch.tp, batch.first_offset)
+        self.run = NOTHING
+        self._set_aside.clear()
+        self._batches.clear()
+        return first
+
+    def reopen(self) -> None:
+        self.queue.revive()
+        if self.feed is None and self._make_feed is not None:
+            self._open_feed(self._make_feed)
+
+
+class PlainSource(Source, AsyncIterator[Any]):
+    """Any iterable, sync or async; also the ``channel`` of a stream over one.
+
+    An asynchronous one is read by one pending task, which a reader that goes away leaves for the next.
+    """
+
+    def __init__(self, iterable: Any) -> None:
+        super().__init__()
+        self.iterable = iterable
+        self.is_async = hasattr(iterable, "__aiter__")
+        if self.is_async:
+            self._iterator: Any = aiter(iterable)
+        else:
+            self._iterator = iter(iterable)
+            self.run = (self._iterator, None)
+        self._inbox: deque[Any] = deque()
+        self._read: asyncio.Task[Any] | None = None
+        self._exhausted = False
+
+    async def send(self, value: Any) -> None:
+        """Put a value in: the next one that a reader of this source gets."""
+        self._inbox.append(value)
+        self.bell.ring()
+
+    async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        self.raise_thrown()
+        if self.take_up():
+            return True
+        if self._inbox:
+            self.run = (_drained(self._inbox), None)
+            return True
+        if not self.is_async or self._exhausted:
+            return False
+        return await self._read_on(wanted, timeout_s)
+
+    async def _read_on(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        if self._read is None:
+            self._read = asyncio.ensure_future(_anext(self._iterator))
+            self._read.add_done_callback(lambda _: self.bell.ring())
+        read = self._read
+        await self.bell.wait(lambda: not wanted() or read.done() or self._inbox or self.errors, timeout_s=timeout_s)
+        if not read.done() or self._read is not read:
+            return True
+        self._read = None
+        try:
+            self.run = (iter((read.result(),)), None)
+        except StopAsyncIteration:
+            self._exhausted = True
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._read is not None:
+            self._read.cancel()
+            self._read = None
+
+    def __aiter__(self) -> PlainSource:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            for item in self.run[0]:
+                return item
+            if not await self.fill(lambda: True, None):
+                raise StopAsyncIteration
+
+    def __str__(self) -> str:
+        return f"<{type(self.iterable).__name__}>"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {type(self.iterable).__name__}>"
+
+
+def _drained(items: deque[Any]) -> Iterator[Any]:
+    while items:
+        yield items.popleft()
+
+
+async def _anext(iterator: Any) -> Any:
+    return await anext(iterator)

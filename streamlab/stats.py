@@ -1,0 +1,121 @@
+"""Counters of a stream, read as one snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamlab.events import TP
+    from streamlab.streams import Stream
+
+__all__ = ["Meter", "ProcessorStats", "StreamStats"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorStats:
+    """Counters of one processor; ``seconds`` is wall-clock time spent in it, ``busy_s`` how long it is in a call now."""
+
+    name: str
+    enabled: bool
+    seen: int
+    passed: int
+    skipped: int
+    errors: int
+    seconds: float
+    busy_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """A stream's counters at one moment.
+
+    Attributes
+    ----------
+    state : str
+        The feed's where there is one ("reading", "retrying", ...), else the stream's.
+    detail : str
+        What the state means, such as why a broker is not available.
+    events_total, bytes_total, errors_total : int
+        Since the stream was made; bytes as they were fetched.
+    events_per_s, bytes_per_s : float
+        Since the snapshot before, 0.5 s ago or more.
+    lag : dict of TP to int
+        Records behind the end, as last known.
+    buffered_bytes : int
+        Fetched and not yet walked.
+    progress : float or None
+        0 to 1 within start and stop; None without an end.
+    processors : tuple of ProcessorStats
+    busy : str or None
+        The processor that is in a call now; one that never returns is named here.
+    """
+
+    state: str
+    detail: str
+    events_total: int
+    bytes_total: int
+    errors_total: int
+    events_per_s: float
+    bytes_per_s: float
+    lag: dict[TP, int]
+    buffered_bytes: int
+    progress: float | None
+    processors: tuple[ProcessorStats, ...]
+    busy: str | None
+
+
+SHORTEST_S = 0.5
+
+
+class Meter:
+    """Turns totals into rates."""
+
+    def __init__(self) -> None:
+        self._at = perf_counter()
+        self._events = self._bytes = 0
+        self._rates = (0.0, 0.0)
+
+    def read(self, stream: Stream[Any]) -> StreamStats:
+        """Take a snapshot."""
+        feed = stream.feed
+        processors = tuple(_processor(entry) for entry in stream.processors)
+        events, size = stream.events_total, stream._source.bytes_total
+        events_per_s, bytes_per_s = self._rate(events, size)
+        return StreamStats(
+            state=stream.state if feed is None or stream.should_stop else feed.state,
+            detail="" if feed is None else feed.state_detail,
+            events_total=events,
+            bytes_total=size,
+            errors_total=stream.errors.total,
+            events_per_s=events_per_s,
+            bytes_per_s=bytes_per_s,
+            lag={} if feed is None else feed.lag(),
+            buffered_bytes=0 if feed is None else feed.handover.buffered_bytes,
+            progress=None if feed is None else feed.progress(),
+            processors=processors,
+            busy=next((entry.name for entry in processors if entry.busy_s), None),
+        )
+
+    def _rate(self, events: int, size: int) -> tuple[float, float]:
+        now = perf_counter()
+        elapsed = now - self._at
+        if elapsed >= SHORTEST_S:
+            self._rates = ((events - self._events) / elapsed, (size - self._bytes) / elapsed)
+            self._at, self._events, self._bytes = now, events, size
+        return self._rates
+
+
+def _processor(entry: Any) -> ProcessorStats:
+    since = entry.since
+    return ProcessorStats(
+        name=entry.name,
+        enabled=entry.enabled,
+        seen=entry.seen,
+        passed=entry.passed,
+        skipped=entry.skipped,
+        errors=entry.errors,
+        seconds=entry.seconds,
+        busy_s=perf_counter() - since if since else 0.0,
+    )

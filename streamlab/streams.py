@@ -1,0 +1,713 @@
+"""Stream: Faust's API over a channel iterator, thin over the modules that do the work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import reprlib
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from streamlab import forwarding, joins, take
+from streamlab.channels import Channel
+from streamlab.errors import (
+    AlreadyStarted,
+    DecodeError,
+    InvalidValue,
+    KeyDecodeError,
+    NotSupported,
+    StreamClosed,
+)
+from streamlab.events import Cell, Event, current_event, event_in
+from streamlab.failures import ErrorLog, OnError, checked
+from streamlab.forwarding import maybe_forward
+from streamlab.iteration import DROPPED, decode_failure, failure, iterate
+from streamlab.processors import Processor, Processors, filter_by
+from streamlab.sources import PlainSource
+from streamlab.stats import Meter, StreamStats
+from streamlab.take import FrameMemory
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+    from typing import Self
+
+    import pandas as pd
+
+    from streamlab.app import App
+    from streamlab.events import TP
+    from streamlab.graph import Graph
+    from streamlab.runtime.feed import Feed
+    from streamlab.runtime.runner import Drive
+    from streamlab.sources import OpenedBatch, Source
+    from streamlab.topics import Topic
+
+__all__ = ["Stream", "current_event", "maybe_forward"]
+
+T = TypeVar("T")
+STOP_S = 1.0
+Function = Callable[[Any], Any]
+
+
+class Stream(Generic[T]):
+    """A live, asynchronous sequence of values, with processors that can be changed while it runs.
+
+    Made by ``topic.stream()``, ``channel.stream()`` or ``app.stream(iterable)``; the subscription begins then, not
+    at iteration. ``async for value in stream`` runs the processors in order and hands the results out; an event is
+    acked when the next value is asked for. Leaving a loop loses nothing: the next loop gets the next item. Two
+    loops over one stream compete for its items; two streams on one channel each see all.
+
+    Parameters
+    ----------
+    channel : Channel iterator or iterable
+        Where values come from.
+    app : App
+    processors : iterable of callables, optional
+        Copied.
+    on_start : callable, optional
+        Called, and awaited if need be, at every start.
+    concurrency_index : int, optional
+        Set for the streams of an agent with several; forbids ``group_by`` and ``through``.
+    enable_acks : bool
+        False: the caller acks.
+    prefix : str
+        Put before the name of ``group_by``'s topic.
+    on_error : "raise", "skip" or callable
+        What happens to a record that cannot be decoded. A callable gets the DecodeError; what it returns is the
+        value, None skips the record.
+    combined, join_strategy, beacon, prev, active_partitions, loop
+        As in Faust.
+    """
+
+    def __init__(  # noqa: PLR0913 - Faust's signature
+        self,
+        channel: Any,
+        *,
+        app: App,
+        processors: Iterable[Function] | Processors | None = None,
+        combined: Iterable[Any] | None = None,
+        on_start: Callable[[], Any] | None = None,
+        join_strategy: joins.Join | None = None,
+        beacon: Any = None,
+        concurrency_index: int | None = None,
+        prev: Stream[Any] | None = None,
+        active_partitions: set[TP] | None = None,
+        enable_acks: bool = True,
+        prefix: str = "",
+        loop: Any = None,
+        on_error: OnError = "raise",
+    ) -> None:
+        self.app = app
+        self.channel = channel
+        self._source: Source = channel.source if isinstance(channel, Channel) else _plain_source(channel)
+        self._source.users.add(self)
+        self.processors = _copied(processors)
+        """The live, ordered, named list; change it at any time, from any thread."""
+        self.combined: list[Any] = list(combined or ())
+        self.join_strategy = join_strategy
+        self.beacon = beacon
+        self.concurrency_index = concurrency_index
+        self.active_partitions = active_partitions
+        self.enable_acks = enable_acks
+        self.prefix = prefix
+        self.loop = loop
+        self.on_error = checked(on_error)
+        self.errors = ErrorLog()
+        """What could not be decoded or made a processor fail, the latest thousand."""
+        self.outbox: Any = None
+        self.events_total = 0
+        """Values handed out."""
+        self.task_owner: asyncio.Task[Any] | None = None
+        self._on_start = on_start
+        self._prev = prev
+        self._next: Stream[Any] | None = None
+        self._passive = False
+        self._finalized = False
+        self._cell: Cell | None = None
+        self._drain: asyncio.Task[None] | None = None
+        self._meter = Meter()
+        self.frame_memory = FrameMemory()
+        self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._drive: Drive | None = None
+        self._loops = 0
+        self._reset()
+        app._register(self)
+
+    def _reset(self) -> None:
+        self._started = self._implicit = self._halted = False
+        self.state = "init"
+
+    # What is read, and how it is told
+
+    @property
+    def _processors(self) -> list[Function]:
+        return [entry.function for entry in self.processors.active]
+
+    @property
+    def current_event(self) -> Event | None:
+        """The event of the value that the loop's body is working on; None between values and for plain ones."""
+        return event_in(self._cell)
+
+    @current_event.setter
+    def current_event(self, event: Event | None) -> None:
+        self._cell = None if event is None else [event, None, None, None]
+
+    @property
+    def feed(self) -> Feed | None:
+        """What reads the topic; None for a stream that reads none."""
+        return getattr(self._source, "feed", None)
+
+    @property
+    def mode(self) -> str:
+        """"observe" (nothing is committed), "group=NAME", or "local" for what is not a topic."""
+        feed = self.feed
+        if feed is None:
+            return "local"
+        return "observe" if feed.group is None else f"group={feed.group}"
+
+    @property
+    def label(self) -> str:
+        """What it is called in full: class and channel, cut in the middle."""
+        return f"{type(self).__name__}: {reprlib.repr(self.channel)}"
+
+    @property
+    def shortlabel(self) -> str:
+        """What it is called in a graph."""
+        nodes = self.combined or [self]
+        return "Stream: " + "&".join(_short(node) for node in nodes)
+
+    def __repr__(self) -> str:
+        mode = "" if self.mode == "local" else f" {self.mode}"
+        what = " & ".join(repr(node) for node in self.combined) if self.combined else repr(self.channel)
+        return f"<{type(self).__name__}: {self.state}{mode} {what}>"
+
+    def _repr_html_(self) -> str:
+        from streamlab.display import stream_html
+
+        return stream_html(self)
+
+    def info(self) -> dict[str, Any]:
+        """Return what a clone is made with."""
+        return {
+            "app": self.app,
+            "channel": self.channel,
+            "processors": self.processors,
+            "on_start": self._on_start,
+            "loop": self.loop,
+            "combined": self.combined,
+            "beacon": self.beacon,
+            "concurrency_index": self.concurrency_index,
+            "prev": self._prev,
+            "active_partitions": self.active_partitions,
+            "enable_acks": self.enable_acks,
+            "prefix": self.prefix,
+            "join_strategy": self.join_strategy,
+            "on_error": self.on_error,
+        }
+
+    def clone(self, **kwargs: Any) -> Self:
+        """Return a stream of the same class over the same channel iterator, with which it competes for items."""
+        return type(self)(**{**self.info(), **kwargs})
+
+    def __copy__(self) -> Self:
+        return self.clone()
+
+    def stats(self) -> StreamStats:
+        """Return the counters as they are now, and the rates since the last call."""
+        return self._meter.read(self)
+
+    def graph(self) -> Graph:
+        """Return the stream's graph: channels, processors, sinks."""
+        from streamlab.graph import stream_graph
+
+        return stream_graph(self)
+
+    # The chain
+
+    def get_active_stream(self) -> Stream[Any]:
+        """Return the last stream of the chain: the one to iterate."""
+        return list(self._iter_ll_forwards())[-1]
+
+    def get_root_stream(self) -> Stream[Any]:
+        """Return the first stream of the chain."""
+        return list(self._iter_ll_backwards())[-1]
+
+    def _iter_ll_forwards(self) -> Iterator[Stream[Any]]:
+        return self._walk(lambda stream: stream._next)
+
+    def _iter_ll_backwards(self) -> Iterator[Stream[Any]]:
+        return self._walk(lambda stream: stream._prev)
+
+    def _walk(self, step: Callable[[Stream[Any]], Stream[Any] | None]) -> Iterator[Stream[Any]]:
+        seen: set[int] = set()
+        stream: Stream[Any] | None = self
+        while stream is not None:
+            if id(stream) in seen:
+                raise forwarding.cycle_error(self)
+            seen.add(id(stream))
+            yield stream
+            stream = step(stream)
+
+    def _chain(self, **kwargs: Any) -> Self:
+        """Make the next stream of the chain: starting it starts this one; it carries acks and prefix, nothing else."""
+        fresh = {"processors": None, "combined": None, "join_strategy": None, "on_start": self.maybe_start, "prev": self}
+        chained = self.clone(**{**fresh, **kwargs})
+        self._next = chained
+        return chained
+
+    def noack(self) -> Self:
+        """Return a stream over the same items that leaves the acks to the caller."""
+        return self._chain(
+            processors=self.processors, combined=self.combined, join_strategy=self.join_strategy, enable_acks=False
+        )
+
+    # Processors
+
+    def add_processor(self, processor: Function) -> None:
+        """Append a function of one value, sync or async, whose result is the next value."""
+        self.processors.add(processor)
+
+    def processor(self, function: Function | None = None, *, name: str | None = None) -> Any:
+        """Decorate a function: it is added, or replaces the processor of its name, at the next event.
+
+        Examples
+        --------
+        >>> @stream.processor  # doctest: +SKIP
+        ... def enrich(order): ...
+        """
+        if function is None:
+            return lambda later: self.processor(later, name=name)
+        self.processors.define(function, name=name)
+        return function
+
+    def filter(self, fun: Function) -> Self:
+        """Drop the values for which the function, sync or async, is falsy; they are acked."""
+        self.processors.add(filter_by(fun), kind="filter")
+        return self
+
+    def echo(self, *channels: str | Channel[Any]) -> Self:
+        """Send every value, as it is at this point, to these channels too.
+
+        A name is a topic. All are sent to at once; when one fails, the others are waited for and the first error is
+        raised as the processor's.
+        """
+        return forwarding.echo(self, channels)
+
+    def through(self, channel: str | Channel[Any]) -> Stream[Any]:
+        """Forward the processed values to a channel, and return a stream that reads them from there.
+
+        Key, headers and timestamp are kept; a value is serialized again only if a processor changed it. The source
+        is acked after each forward. Forwarding begins now when a loop runs, else at the first iteration.
+
+        Raises
+        ------
+        ImproperlyConfigured
+            With concurrency, or when the stream is chained already.
+        ValueError
+            A name given on a stream that reads no topic.
+        """
+        return forwarding.through(self, channel)
+
+    def group_by(
+        self, key: Any, *, name: str | None = None, topic: Channel[Any] | None = None, partitions: int | None = None
+    ) -> Stream[Any]:
+        """Repartition by another key, through a topic of its own, and return a stream that reads it.
+
+        Parameters
+        ----------
+        key : field descriptor or callable
+            ``Order.account_id``, or a sync or async function of the value. When it raises, the value is skipped.
+        name : str, optional
+            For the topic; required with a callable.
+        topic : Channel, optional
+            Use this one instead of ``[prefix-]source-{name}-repartition``.
+        partitions : int, optional
+            ``app.conf.topic_partitions`` by default.
+
+        Raises
+        ------
+        ImproperlyConfigured
+            With concurrency, several source topics, or when the stream is chained already.
+        TypeError
+            A callable without a name.
+        """
+        return forwarding.group_by(self, key, name=name, topic=topic, partitions=partitions)
+
+    def derive_topic(
+        self, name: str, *, schema: Any = None, key_type: Any = None, value_type: Any = None, prefix: str = "", suffix: str = ""
+    ) -> Topic[Any]:
+        """Return a topic like this stream's, named ``prefix + name + suffix``; ValueError when it reads none."""
+        derive = getattr(self.channel, "derive_topic", None)
+        if derive is None:
+            raise InvalidValue(f"cannot derive topic {name!r}: this stream reads no topic; make one with app.topic({name!r})")
+        topic: Topic[Any] = derive(topics=[name], schema=schema, key_type=key_type, value_type=value_type, prefix=prefix, suffix=suffix)
+        return topic
+
+    # Several streams
+
+    def combine(self, *nodes: Any, **kwargs: Any) -> Stream[Any]:
+        """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``."""
+        if self._finalized:
+            return self
+        stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
+        for node in stream.combined:
+            node.contribute_to_stream(stream)
+        return stream
+
+    def __and__(self, other: Any) -> Stream[Any]:
+        return self.combine(self, other)
+
+    def contribute_to_stream(self, active: Stream[Any]) -> None:
+        """Become a part of a combined stream."""
+        self.outbox = active.outbox
+
+    async def remove_from_stream(self, stream: Stream[Any]) -> None:
+        """Stop, since the combined stream did."""
+        await self.stop()
+
+    def join(self, *fields: Any) -> Self:
+        """Return a clone that joins on these fields, keeping every value of the last side."""
+        return self._join(joins.RightJoin(stream=self, fields=fields))
+
+    def left_join(self, *fields: Any) -> Self:
+        """Return a clone that joins on these fields, keeping every value of the first side."""
+        return self._join(joins.LeftJoin(stream=self, fields=fields))
+
+    def inner_join(self, *fields: Any) -> Self:
+        """Return a clone that joins on these fields, keeping pairs only."""
+        return self._join(joins.InnerJoin(stream=self, fields=fields))
+
+    def outer_join(self, *fields: Any) -> Self:
+        """Return a clone that joins on these fields, keeping every value of each side."""
+        return self._join(joins.OuterJoin(stream=self, fields=fields))
+
+    def _join(self, strategy: joins.Join) -> Self:
+        return self.clone(join_strategy=strategy)
+
+    async def on_merge(self, value: Any = None) -> Any:
+        """Give the value to the join strategy, if there is one."""
+        if self.join_strategy is not None:
+            value = await self.join_strategy.process(value)
+        return value
+
+    def _merger(self) -> Callable[[Any], Awaitable[Any]] | None:
+        plain = self.join_strategy is None and type(self).on_merge is Stream.on_merge
+        return None if plain else self.on_merge
+
+    # Iterating
+
+    def __aiter__(self) -> AsyncGenerator[T, None]:
+        values = self._read()
+        self._iterators.add(values)
+        return values
+
+    def _read(self, **options: Any) -> AsyncGenerator[T, None]:
+        """Iterate, or subscribe to the results where the background runner iterates."""
+        return iterate(self, **options) if self._drive is None else self._drive.subscription(**options)
+
+    def run(self) -> Self:
+        """Run it in the background, so that no cell is busy with it, until ``stop()``; returns at once.
+
+        What cannot be decoded or fails goes to ``errors`` and the stream goes on. ``async for`` and ``take`` then get
+        a subscription of their own: what comes out from now on, with the runner waiting for the slowest.
+        """
+        from streamlab.runtime.runner import drive
+
+        drive(self)
+        return self
+
+    async def __anext__(self) -> T:
+        raise NotSupported("a stream is no iterator: write `async for value in stream`, or anext(aiter(stream))")
+
+    def __iter__(self) -> Iterator[T]:
+        raise NotSupported("a stream is asynchronous: write `async for value in stream`")
+
+    def __next__(self) -> T:
+        raise NotSupported("a stream is asynchronous: write `async for value in stream`")
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield the event of each value, with its raw value; values without an event are passed over."""
+        async for _ in self:
+            event = self.current_event
+            if event is not None:
+                yield event
+
+    async def items(self) -> AsyncIterator[tuple[Any, T]]:
+        """Yield (key, processed value); values without an event have the key None."""
+        async for value in self:
+            event = self.current_event
+            yield (None if event is None else event.key), value
+
+    async def enumerate(self, start: int = 0) -> AsyncIterator[tuple[int, T]]:
+        """Yield (number, value), counting what is yielded."""
+        async for value in self:
+            yield start, value
+            start += 1
+
+    def take(
+        self, max_: int, within: float | timedelta | str | None = None, *, within_from: take.WithinFrom = "request"
+    ) -> take.Take[T]:
+        """Yield batches of up to ``max_`` values.
+
+        A batch is handed out when it is full, or ``within`` seconds after it was asked for (or after its first
+        value, with ``within_from="first"``) if it has at least one value; None or 0 is no limit. The batch is acked
+        when the next one is asked for. Nothing is read ahead.
+
+        Yields
+        ------
+        Batch
+            A list of values that shows itself as a DataFrame; ``.events`` runs parallel.
+
+        Raises
+        ------
+        ValueError
+            ``max_`` below 1.
+        """
+        return take.Take(self, max_, within, within_from=within_from)
+
+    def take_events(
+        self, max_: int, within: float | timedelta | str | None = None, *, within_from: take.WithinFrom = "request"
+    ) -> take.Take[Event]:
+        """As ``take``, yielding lists of events."""
+        return take.Take(self, max_, within, within_from=within_from, pick=take.events_of)
+
+    def noack_take(
+        self, max_: int, within: float | timedelta | str | None = None, *, within_from: take.WithinFrom = "request"
+    ) -> take.Take[Event]:
+        """As ``take_events``, leaving the acks to the caller."""
+        return take.Take(self, max_, within, within_from=within_from, pick=take.events_of, acks=False)
+
+    def take_with_timestamp(
+        self,
+        max_: int,
+        within: float | timedelta | str | None,
+        timestamp_field_name: str,
+        *,
+        within_from: take.WithinFrom = "request",
+    ) -> take.Take[T]:
+        """As ``take``, with the message's timestamp (float seconds) put into each value under this name.
+
+        Into dicts, and into objects that declare a field of the name; other values are unchanged.
+        """
+        return take.Take(self, max_, within, within_from=within_from, pick=take.stamped(timestamp_field_name))
+
+    async def to_frame(self, n: int = 1000, *, within: float | timedelta | str | None = 5) -> pd.DataFrame:
+        """Take up to ``n`` values, waiting at most ``within`` seconds, and return them as one DataFrame."""
+        return await take.frame(self, n, within)
+
+    # Acks, and what arrives from outside
+
+    async def ack(self, event: Event) -> bool:
+        """Ack an event; True only for the call that makes its message acked."""
+        return event.ack()
+
+    async def send(self, value: Any) -> None:
+        """Give a value, or an event, to this stream's own iterator only; safe from any thread and loop."""
+        if isinstance(self._source, PlainSource):
+            await self._source.send(value)
+        else:
+            await self.channel.queue.put(value)
+
+    async def throw(self, exc: BaseException) -> None:
+        """Raise this in one reader of the stream, ahead of the values that are queued."""
+        self._source.errors.append(exc)
+        self._source.bell.ring()
+
+    def _ack_cell(self, cell: Cell) -> None:
+        """Ack what a cell was made from, without making an event for it."""
+        if cell[0] is not None:
+            cell[0].ack()
+        elif cell[1] is not None:
+            store = cell[3].__self__.store
+            if store is not None:
+                store.ack(cell[1].offset)
+
+    def _left(self, cell: Cell, item: Any, opened: OpenedBatch | None) -> None:
+        """Settle the value that the body had when the loop was left."""
+        if self.app.conf.ack_on_error:
+            self._ack_cell(cell)
+        elif cell[0] is None or not cell[0].message.acked:
+            self._source.give_back(item, opened)
+
+    # Failures
+
+    def _decode_again(self, record: Any, opened: OpenedBatch, error: Exception, *, keep_going: bool) -> Any:
+        """Return the value of a record that the quick decoder failed on, or what the policy makes of it."""
+        try:
+            if isinstance(error, KeyDecodeError):
+                raise error
+            value = opened.recover(record, error)
+            if opened.check_key:
+                opened.key(record)
+        except DecodeError as bad:
+            self.errors.add(decode_failure(opened, record, bad))
+            if callable(self.on_error):
+                value = self.on_error(bad)
+                return DROPPED if value is None else value
+            if keep_going or self.on_error == "skip":
+                return DROPPED
+            raise
+        return value
+
+    def _skipped(self, processor: Processor | None, seconds: float) -> None:
+        if processor is not None:
+            processor.since = 0.0
+            processor.skipped += 1
+            processor.seconds += seconds
+
+    def _failed(self, cell: Cell, processor: Processor | None, error: Exception, seconds: float) -> None:
+        if processor is not None:
+            processor.since = 0.0
+            processor.errors += 1
+            processor.seconds += seconds
+        self.errors.add(failure(self, cell, processor and processor.name, error))
+
+    # Life cycle
+
+    @property
+    def started(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._started
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether it was stopped."""
+        return self._halted
+
+    def _wanted(self) -> bool:
+        return not self._halted
+
+    async def start(self) -> None:
+        """Start it: runs ``on_start`` and consumes nothing by itself. AssertionError when it is started already."""
+        if self._started:
+            raise AlreadyStarted("this stream is started; maybe_start() starts it only if need be")
+        self._started = True
+        self.state = "running"
+        await self.on_start()
+
+    async def maybe_start(self) -> bool:
+        """Start it unless it is started; True if this call did."""
+        if self._started:
+            return False
+        await self.start()
+        return True
+
+    async def on_start(self) -> None:
+        """Run the ``on_start=`` callback, and the forwarding of through and group_by."""
+        if self._on_start is not None:
+            result = self._on_start()
+            if hasattr(result, "__await__"):
+                await result
+        if self._passive:
+            await forwarding.start_draining(self)
+
+    async def stop(self) -> None:
+        """Stop the whole chain, and the nodes of a combined stream; loops over them end, a waiting one is woken.
+
+        Batches that are not full are handed out first. Stopping twice is harmless. A stopped stream gives nothing.
+        """
+        for stream in self.get_root_stream()._iter_ll_forwards():
+            await stream._halt()
+
+    async def _halt(self) -> None:
+        if self._halted:
+            return
+        self._halted = True
+        self.state = "stopping"
+        self._source.bell.ring()
+        if self._drive is not None:
+            await self._drive.finished(STOP_S)
+        await self.on_stop()
+        for node in self.combined:
+            await node.remove_from_stream(self)
+        if all(user._halted for user in self._source.users):
+            self._source.close()
+        self.state = "shutdown"
+
+    async def on_stop(self) -> None:
+        """Close loops that were left without being finished, and stop forwarding."""
+        await self.close_iterators()
+        await forwarding.stop_draining(self)
+
+    async def close_iterators(self) -> None:
+        """Close the loops that were left without being finished, so that what they had is acked."""
+        for values in list(self._iterators):
+            if not values.ag_running:
+                await values.aclose()
+
+    def close_soon(self) -> None:
+        """Stop from any thread, without waiting and without raising."""
+        self._halted = True
+        self.state = "shutdown"
+        self._source.close()
+        self._source.bell.ring()
+        drain = self._drain
+        if drain is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
+                drain.get_loop().call_soon_threadsafe(drain.cancel)
+        if self._drive is not None:
+            self._drive.cancel_soon()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+        for stream in self._related():
+            stream._reset()
+            stream._source.reopen()
+
+    def _related(self) -> list[Stream[Any]]:
+        """Return the streams that stopping this one stops."""
+        found: dict[int, Stream[Any]] = {}
+        todo = list(self.get_root_stream()._iter_ll_forwards())
+        while todo:
+            stream = todo.pop(0)
+            if id(stream) not in found:
+                found[id(stream)] = stream
+                for node in stream.combined:
+                    if isinstance(node, Stream):
+                        todo.extend(node.get_root_stream()._iter_ll_forwards())
+        return list(found.values())
+
+    async def _loop_begins(self) -> None:
+        if self.app.closed:
+            raise StreamClosed(f"app {self.app.id!r} was closed: make a new App, and its streams again")
+        self._finalized = True
+        self.task_owner = asyncio.current_task()
+        self._loops += 1
+        if not self._started and not self._halted:
+            self._implicit = True
+            await self.maybe_start()
+
+    async def _loop_ends(self) -> None:
+        """The last loop over a stream that a loop had started puts the chain to rest, ready for the next one."""
+        self._loops -= 1
+        if self._implicit and not self._loops and not self._halted:
+            for stream in self._related():
+                await forwarding.stop_draining(stream)
+                if not stream._halted:
+                    stream._reset()
+
+
+def _plain_source(channel: Any) -> PlainSource:
+    return channel if isinstance(channel, PlainSource) else PlainSource(channel)
+
+
+def _copied(processors: Iterable[Function] | Processors | None) -> Processors:
+    if isinstance(processors, Processors):
+        return processors.copy()
+    copied = Processors()
+    for function in processors or ():
+        copied.add(function)
+    return copied
+
+
+def _short(node: Any) -> str:
+    if isinstance(node, Stream):
+        return f"{type(node.channel).__name__}: {node.channel}"
+    return str(node)
