@@ -112,8 +112,9 @@ class ErrorLog:
         return f"<ErrorLog: {self.total} in all, {len(self)} kept>"
 
     def _repr_html_(self) -> str:
-        html: str = self.to_frame().to_html(notebook=True, escape=True)
-        return html
+        from streamlab.display import errors_html
+
+        return errors_html(self)
 
 
 _COLUMNS = ["topic", "partition", "offset", "timestamp", "error", "message", "cause", "processor", "first_bytes"]

@@ -1,0 +1,236 @@
+"""What a cell shows of messages, events, topics, streams and apps: HTML cards.
+
+Nothing here asks a broker or shows a secret, and an object of a user whose ``repr`` fails is named instead of raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from streamlab.markup import (
+    LIMIT,
+    MAX_ROWS,
+    Html,
+    alarming,
+    block,
+    card,
+    dim,
+    escape,
+    fact_table,
+    hint_lines,
+    pretty,
+    section,
+    table,
+    utc,
+    without_secrets,
+)
+
+if TYPE_CHECKING:
+    from streamlab.app import App
+    from streamlab.events import Event, Message
+    from streamlab.failures import ErrorLog, StreamError
+    from streamlab.processors import Processor
+    from streamlab.runtime.feed import Feed
+    from streamlab.stats import ProcessorStats, StreamStats
+    from streamlab.streams import Stream
+    from streamlab.topics import Topic
+
+__all__ = ["app_html", "errors_html", "event_html", "message_html", "stream_html", "topic_html"]
+
+_NOT_ASKED = "not asked yet: await app.refresh()"
+_LONG_S = 1.0
+_SET_BY = {0: " (set by the producer)", 1: " (set by the broker)"}
+
+
+def message_html(message: Message) -> str:
+    """Return the card of an undecoded message."""
+    facts = [
+        *_place(message),
+        ("key", _payload(message.key)),
+        ("value", _payload(message.value)),
+        ("acked", "yes" if message.acked else "no"),
+    ]
+    return card("Message", _spot(message), fact_table(facts), _headers(message.headers))
+
+
+def event_html(event: Event) -> str:
+    """Return the card of an event: its decoded key and value, and all headers of its message."""
+    message = event.message
+    facts = [*_place(message), ("key", _payload(event.key, message.key)), ("value", _payload(event.value, message.value))]
+    return card("Event", _spot(message), fact_table(facts), _headers(message.headers or event.headers))
+
+
+def topic_html(topic: Topic[Any]) -> str:
+    """Return the card of a topic: its names, types, and what the app last saw of it."""
+    facts = [
+        ("broker", without_secrets(str(topic.app.broker))),
+        ("partitions", _partitions_seen(topic)),
+        ("key type", _type_name(topic.schema.key_type)),
+        ("value type", _type_name(topic.schema.value_type)),
+    ]
+    hints = hint_lines(
+        ("topic.peek(10)", "the last messages"),
+        ('topic.read(start="-1h", stop="end")', "a DataFrame"),
+        ('topic.stream(start="-10m")', "a live stream; nothing is committed"),
+    )
+    return card("Topic", topic, fact_table(facts), hints)
+
+
+def stream_html(stream: Stream[Any]) -> str:
+    """Return the card of a stream: what it reads and how, its counters, its processors, and how to go on."""
+    stats = stream.stats()
+    rate = f" ({stats.events_per_s:,.0f}/s)" if stats.events_per_s else ""
+    facts: list[tuple[str, object]] = [
+        ("reads", stream.channel),
+        ("mode", stream.mode),
+        ("state", f"{stats.state}: {stats.detail}" if stats.detail else stats.state),
+        ("events", f"{stats.events_total:,}{rate}"),
+        *_distance(stats),
+        ("errors", alarming(f"{stats.errors_total:,}, see stream.errors") if stats.errors_total else 0),
+    ]
+    hints = hint_lines(
+        ("async for value in stream: ...", "one by one"),
+        ("async for batch in stream.take(100, within=1.0): ...", "batches"),
+        ("await stream.to_frame(n=1000, within=5)", "a DataFrame"),
+        ("stream.graph()", "where values come from and go to"),
+    )
+    processors = _processors(stats, stream.processors)
+    return card("Stream", stream.shortlabel, fact_table(facts), processors, _positions(stream.feed, stats), hints)
+
+
+def app_html(app: App) -> str:
+    """Return the card of an app: the cluster as it was last seen, its streams and its agents."""
+    facts = [("broker", without_secrets(str(app.broker))), ("cluster", _cluster(app))]
+    streams = [(s.shortlabel, s.mode, s.state, s.events_total, s.errors.total) for s in app.streams()]
+    agents = [(name, agent.channel, len(list(agent.streams))) for name, agent in app.agents.items()]
+    hints = hint_lines(
+        ("await app.refresh()", "asks the cluster"),
+        ("app.topics_frame()", "topics as a DataFrame"),
+        ('app.topic("orders").stream()', "a live stream; nothing is committed"),
+    )
+    return card(
+        "App",
+        f"{app.id} (closed)" if app.closed else app.id,
+        fact_table(facts),
+        _topics_seen(app),
+        section("Streams", streams, ("stream", "mode", "state", "events", "errors")),
+        section("Agents", agents, ("agent", "reads", "streams")),
+        "" if app.closed else hints,
+    )
+
+
+def errors_html(errors: ErrorLog) -> str:
+    """Return a stream's errors as a table, the latest first."""
+    latest = list(islice(reversed(list(errors)), MAX_ROWS))
+    note = f"{errors.total:,}" + (f", the latest {len(latest)} shown" if errors.total > len(latest) else "")
+    columns = ("topic", "partition", "offset", "timestamp", "where", "error", "first bytes")
+    return card("Errors", note, table([_error_row(entry) for entry in latest], columns) if latest else "")
+
+
+def _error_row(entry: StreamError) -> tuple[object, ...]:
+    kind = dim(type(entry.error).__name__)
+    return (
+        entry.topic,
+        entry.partition,
+        entry.offset,
+        utc(entry.timestamp),
+        entry.processor or "decoding",
+        Html(f"{kind} {escape(entry.error)}"),
+        pretty(entry.first_bytes, LIMIT),
+    )
+
+
+def _place(message: Message) -> list[tuple[str, object]]:
+    return [
+        ("topic", message.topic),
+        ("partition", message.partition),
+        ("offset", message.offset),
+        ("timestamp", utc(message.timestamp) + _SET_BY.get(message.timestamp_type, "")),
+    ]
+
+
+def _spot(message: Message) -> Html:
+    return Html(f"{escape(message.topic)}[{escape(message.partition)}] @ {escape(message.offset)}")
+
+
+def _payload(value: object, raw: object = None) -> Html:
+    """Return a key or value with its kind, and its size on the wire where that is known."""
+    if value is None:
+        return dim("None")
+    wire = raw if isinstance(raw, bytes) else value
+    size = f", {len(wire):,} bytes" if isinstance(wire, bytes) else ""
+    return Html(dim(type(value).__name__ + size) + block(pretty(value)))
+
+
+def _headers(headers: Sequence[tuple[str, Any]] | Mapping[str, Any] | None) -> Html:
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    rows = [(name, dim("None") if value is None else pretty(value, LIMIT)) for name, value in pairs]
+    return section("Headers", rows, ("name", "value"))
+
+
+def _type_name(kind: object) -> object:
+    if kind is None:
+        return "automatic"
+    return kind.__qualname__ if isinstance(kind, type) else kind
+
+
+def _partitions_seen(topic: Topic[Any]) -> str:
+    seen = topic.app.last_topics
+    if seen is None:
+        return _NOT_ASKED
+    known = [f"{name}: {len(seen[name].partitions)}" if name in seen else f"{name}: not there" for name in topic.topics]
+    return ", ".join(known) or "those of the topics that match the pattern"
+
+
+def _distance(stats: StreamStats) -> list[tuple[str, object]]:
+    facts: list[tuple[str, object]] = []
+    if stats.lag:
+        facts.append(("lag", sum(stats.lag.values())))
+    if stats.progress is not None:
+        facts.append(("progress", f"{stats.progress:.0%}"))
+    return facts
+
+
+def _positions(feed: Feed | None, stats: StreamStats) -> Html:
+    positions = {} if feed is None else {**feed.start_offsets, **feed.handover.taken}
+    rows = [(tp.topic, tp.partition, offset, stats.lag.get(tp, "")) for tp, offset in sorted(positions.items())]
+    return section("Positions", rows, ("topic", "partition", "next offset", "lag"))
+
+
+def _processors(stats: StreamStats, entries: Iterable[Processor]) -> Html:
+    kinds = {entry.name: entry.kind for entry in entries}
+    rows = [
+        (
+            number,
+            entry.name if entry.enabled else Html(f"{escape(entry.name)} {dim('off')}"),
+            kinds.get(entry.name, ""),
+            entry.seen,
+            entry.passed,
+            entry.skipped,
+            alarming(f"{entry.errors:,}") if entry.errors else 0,
+            _time_an_event(entry),
+        )
+        for number, entry in enumerate(stats.processors, 1)
+    ]
+    return section("Processors", rows, ("", "name", "kind", "in", "out", "skipped", "errors", "time an event"))
+
+
+def _time_an_event(entry: ProcessorStats) -> object:
+    if entry.busy_s >= _LONG_S:
+        return alarming(f"in a call for {entry.busy_s:,.0f} s")
+    return f"{entry.seconds / entry.seen * 1e6:,.1f} µs" if entry.seen else ""
+
+
+def _cluster(app: App) -> str:
+    seen = app.last_cluster
+    if seen is None:
+        return _NOT_ASKED
+    return f"{seen.cluster_id}, brokers: {', '.join(without_secrets(broker) for broker in seen.brokers)}"
+
+
+def _topics_seen(app: App) -> Html:
+    seen = app.last_topics or {}
+    rows = [(info.name, len(info.partitions)) for _, info in sorted(seen.items()) if not info.internal]
+    return section("Topics as last seen", rows, ("topic", "partitions"))

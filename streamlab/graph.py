@@ -1,0 +1,325 @@
+"""Streams as a graph: nodes and edges, DOT, SVG and a tree of text.
+
+The only module that uses graphviz. A graph is a picture of one moment: it keeps names, not streams.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import graphviz
+
+from streamlab.channels import Channel
+from streamlab.drawing import svg_of, text_tree
+from streamlab.markup import clean
+from streamlab.streams import Stream
+from streamlab.topics import Topic
+
+if TYPE_CHECKING:
+    from streamlab.agents import Agent
+    from streamlab.app import App
+    from streamlab.processors import Processor
+
+__all__ = ["Edge", "Graph", "Node", "app_graph", "stream_graph"]
+
+_LABEL_LIMIT = 60
+_TOOLTIP_LIMIT = 300
+
+_SHAPES = {
+    "topic": "cylinder",
+    "channel": "cds",
+    "source": "note",
+    "table": "tab",
+    "join": "diamond",
+    "agent": "component",
+    "filter": "invtrapezium",
+}
+# The functions that forward have names of no interest; where they write to is drawn.
+_FORWARDING = ("echo", "through", "group_by")
+_FILLS = {"topic": "#dbeafe", "channel": "#dbeafe", "source": "#dbeafe", "stream": "#e6f4ea", "agent": "#fdecc8"}
+# Both themes show these: light boxes with dark text, lines in a middle grey, no background.
+_GRAPH_LOOK = {"rankdir": "LR", "bgcolor": "transparent"}
+_NODE_LOOK = {
+    "shape": "box",
+    "style": "filled",
+    "fillcolor": "#f6f8fa",
+    "color": "#8a8f98",
+    "fontcolor": "#1f2328",
+    "fontname": "Helvetica,sans-serif",
+    "fontsize": "11",
+}
+_EDGE_LOOK = {"color": "#8a8f98", "arrowsize": "0.7"}
+
+
+class Node(NamedTuple):
+    """One node; equal topologies give equal ids, and ids are ASCII words.
+
+    Attributes
+    ----------
+    id : str
+    kind : str
+        "topic", "channel", "source", "table", "stream", "join", "agent", or the kind of a processor.
+    label, tooltip : str
+        What is shown: cut, with everything in them visible.
+    enabled : bool
+        False for a processor that is switched off.
+    stream : str
+        Id of the stream that a processor belongs to, else "".
+    """
+
+    id: str
+    kind: str
+    label: str
+    tooltip: str
+    enabled: bool = True
+    stream: str = ""
+
+
+class Edge(NamedTuple):
+    """One edge; ``source`` and ``target`` are ids of nodes, ``enabled`` is False where nothing flows."""
+
+    id: str
+    source: str
+    target: str
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A topology that shows itself: SVG where a ``dot`` is found, DOT, and always a tree of text.
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+    edges : tuple of Edge
+
+    Examples
+    --------
+    >>> import streamlab as sl
+    >>> app = sl.App("graph-example")
+    >>> print(app.stream([1, 2, 3]).filter(bool).graph())
+    source <list>
+    └─ Stream: PlainSource: <list>
+       └─ filter bool
+    """
+
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+    @cached_property
+    def source(self) -> str:
+        """DOT; nodes and edges carry their ids as SVG ids too."""
+        dot = graphviz.Digraph("streamlab", graph_attr=_GRAPH_LOOK, node_attr=_NODE_LOOK, edge_attr=_EDGE_LOOK)
+        for node in self.nodes:
+            dot.node(node.id, label=_literal(node.label), **_node_look(node))
+        for edge in self.edges:
+            dot.edge(edge.source, edge.target, id=edge.id, **({} if edge.enabled else {"style": "dashed"}))
+        return str(dot.source)
+
+    @cached_property
+    def _svg(self) -> str | None:
+        return svg_of(self.source)
+
+    def svg(self) -> str | None:
+        """Return the picture, or None where there is no ``dot`` that draws it within seconds."""
+        return self._svg
+
+    def _repr_mimebundle_(self, include: Collection[str] | None = None, exclude: Collection[str] | None = None) -> dict[str, str]:
+        bundle = {"text/plain": str(self), "text/vnd.graphviz": self.source}
+        if (include is None or "image/svg+xml" in include) and "image/svg+xml" not in (exclude or ()):
+            picture = self.svg()
+            if picture is not None:
+                bundle["image/svg+xml"] = picture
+        return {kind: data for kind, data in bundle.items() if (not include or kind in include) and kind not in (exclude or ())}
+
+    def __str__(self) -> str:
+        return text_tree(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.nodes)} nodes, {len(self.edges)} edges>"
+
+
+def stream_graph(stream: Stream[Any]) -> Graph:
+    """Return the graph of a stream: all that feeds it, and all that it feeds.
+
+    Parameters
+    ----------
+    stream : Stream
+        Any one of a chain; the whole chain is drawn.
+    """
+    builder = _Builder()
+    builder.add_stream(stream)
+    return builder.graph()
+
+
+def app_graph(app: App) -> Graph:
+    """Return the graph of an app: its live streams and its agents, with the topics and channels between them."""
+    streams = list(app.streams())
+    # A join method leaves the stream that it was called on behind: what is read is the joined one.
+    builder = _Builder(without=[stream.join_strategy.stream for stream in streams if stream.join_strategy is not None])
+    for stream in streams:
+        builder.add_stream(stream)
+    for name, agent in app.agents.items():
+        builder.add_agent(name, agent)
+    return builder.graph()
+
+
+class _Builder:
+    """Collects nodes and edges; a stream, channel or processor that comes up again is the one that is there."""
+
+    def __init__(self, without: Collection[Stream[Any]] = ()) -> None:
+        self._without = without
+        self._nodes: dict[str, Node] = {}
+        self._edges: dict[str, Edge] = {}
+        self._ends: dict[Stream[Any], str] = {}
+        """Streams that were drawn, each with the node that its values leave from."""
+        self._channels: list[tuple[object, str]] = []
+        self._counts: dict[str, int] = {}
+
+    def graph(self) -> Graph:
+        return Graph(tuple(self._nodes.values()), tuple(self._edges.values()))
+
+    def add_stream(self, stream: Stream[Any]) -> None:
+        """Draw the chain that a stream is in."""
+        for member in _chain(stream):
+            if not _taken_over(member) and member not in self._without:
+                self._end(member)
+
+    def add_agent(self, name: str, agent: Agent) -> None:
+        """Draw an agent, behind the streams that it reads, or its channel while it reads none."""
+        node = self._node(f"agent_{_word(name)}", "agent", f"agent {name}", f"agent {name}")
+        starts = [self._end(stream.get_active_stream()) for stream in agent.streams] or [self._channel(agent.channel)]
+        for start in starts:
+            self._edge(start, node)
+
+    def _end(self, stream: Stream[Any]) -> str:
+        """Return the node that a stream's values leave from; draw the stream, behind those that feed it."""
+        if stream not in self._ends:
+            before = stream._prev
+            if before is not None and not _taken_over(before):
+                self._end(before)
+            self._ends[stream] = self._draw(stream)
+        return self._ends[stream]
+
+    def _draw(self, stream: Stream[Any]) -> str:
+        channel = self._channel(stream.channel) if not stream.combined else "combined"
+        me = last = self._numbered(f"{channel}_s")
+        before = self._join(me, stream) if stream.combined else channel
+        self._node(me, "stream", stream.shortlabel, stream.label)
+        self._edge(before, me)
+        for entry in stream.processors:
+            last = self._processor(me, last, entry)
+        return last
+
+    def _join(self, stream_id: str, stream: Stream[Any]) -> str:
+        strategy = stream.join_strategy
+        name = "combine" if strategy is None else type(strategy).__name__
+        on = "" if strategy is None else f" on {', '.join(field.ident for field in strategy.fields.values()) or 'the key'}"
+        sides = [self._table(stream_id, side) if isinstance(side, Mapping) else self._end(side) for side in _sides(stream)]
+        me = self._node(f"{stream_id}_join", "join", name, name + on)
+        for side in sides:
+            self._edge(side, me)
+        return me
+
+    def _table(self, stream_id: str, side: Mapping[Any, Any]) -> str:
+        return self._node(self._numbered(f"{stream_id}_table"), "table", "table", type(side).__name__)
+
+    def _processor(self, stream_id: str, before: str, entry: Processor) -> str:
+        label = _label(entry)
+        tooltip = f"{entry.kind} {entry.name}" + ("" if entry.enabled else ", switched off")
+        me = self._node(f"{stream_id}_{_word(entry.name)}", entry.kind, label, tooltip, enabled=entry.enabled, stream=stream_id)
+        self._edge(before, me)
+        for target in entry.targets:
+            self._edge(me, self._channel(target), enabled=entry.enabled)
+        return me
+
+    def _channel(self, channel: Any) -> str:
+        root = getattr(channel, "_root", None) or channel
+        for known, node_id in self._channels:
+            if known is root:
+                return node_id
+        kind = _kind(root)
+        name = str(root)
+        node_id = f"topic_{_word(name)}" if kind == "topic" else self._numbered(kind)
+        self._channels.append((root, node_id))
+        return self._node(node_id, kind, name, getattr(root, "label", name))
+
+    def _numbered(self, stem: str) -> str:
+        self._counts[stem] = number = self._counts.get(stem, 0) + 1
+        return f"{stem}{number}"
+
+    def _node(self, node_id: str, kind: str, label: str, tooltip: str, *, enabled: bool = True, stream: str = "") -> str:
+        shown = Node(node_id, kind, clean(label, _LABEL_LIMIT), clean(tooltip, _TOOLTIP_LIMIT), enabled, stream)
+        self._nodes.setdefault(node_id, shown)
+        return node_id
+
+    def _edge(self, source: str, target: str, *, enabled: bool = True) -> None:
+        edge_id = f"{source}__{target}"
+        self._edges.setdefault(edge_id, Edge(edge_id, source, target, enabled))
+
+
+def _chain(stream: Stream[Any]) -> list[Stream[Any]]:
+    """Return the streams of a chain, the root first."""
+    members = [stream.get_root_stream()]
+    while members[-1]._next is not None:
+        members.append(members[-1]._next)
+    # A joined stream, as every clone, is no part of the chain that it was made from.
+    return members if stream in members else [stream]
+
+
+def _taken_over(stream: Stream[Any]) -> bool:
+    """Tell whether the next stream reads the same iterator: that of noack's and combine's origin."""
+    after = stream._next
+    return after is not None and after.channel is stream.channel
+
+
+def _sides(stream: Stream[Any]) -> list[Any]:
+    """Return what a combined stream merges: its nodes and its origin, without those that come with another node."""
+    origin = stream._prev
+    nodes = list(stream.combined)
+    if origin is not None and origin.channel is stream.channel and not origin.combined and origin not in nodes:
+        nodes.insert(0, origin)
+    nested = [inner for node in nodes for inner in getattr(node, "combined", ())]
+    return [node for node in nodes if not any(node is inner for inner in nested)]
+
+
+def _kind(channel: object) -> str:
+    if isinstance(channel, Topic):
+        return "topic"
+    return "channel" if isinstance(channel, Channel) else "source"
+
+
+def _label(entry: Processor) -> str:
+    if entry.kind in _FORWARDING:
+        return entry.kind
+    return entry.name if entry.kind == "processor" or entry.name.startswith(entry.kind) else f"{entry.kind} {entry.name}"
+
+
+def _word(name: str) -> str:
+    """Return an ASCII word for a name: readable, and different for different names."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{re.sub('[^A-Za-z0-9]+', '_', name)[:24]}_{digest}"
+
+
+def _node_look(node: Node) -> dict[str, str]:
+    look = {"id": node.id, "tooltip": _literal(node.tooltip.replace("\\", "\N{REVERSE SOLIDUS OPERATOR}"))}
+    if node.kind in _SHAPES:
+        look["shape"] = _SHAPES[node.kind]
+    if node.kind in _FILLS:
+        look["fillcolor"] = _FILLS[node.kind]
+    if node.kind == "stream":
+        look["style"] = "filled,rounded"
+    if not node.enabled:
+        look["style"] = "filled,dashed"
+    return look
+
+
+def _literal(text: str) -> str:
+    """Return text that DOT shows as it is: no escapes, no HTML, no entities."""
+    escaped: str = graphviz.escape(text.replace("&", "&amp;"))
+    return escaped

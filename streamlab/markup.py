@@ -1,0 +1,244 @@
+"""HTML made of untrusted text: everything is escaped, cut, and visible.
+
+Colours are JupyterLab's variables with fallbacks, so cards fit the light and the dark theme, and stay
+readable where there are no variables.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import html
+import json
+import reprlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "LIMIT",
+    "MAX_ROWS",
+    "Html",
+    "alarming",
+    "block",
+    "card",
+    "clean",
+    "dim",
+    "escape",
+    "fact_table",
+    "hint_lines",
+    "pretty",
+    "section",
+    "table",
+    "utc",
+    "without_secrets",
+]
+
+LIMIT = 200
+"""Characters of one cell, unless said otherwise."""
+_VALUE_LIMIT = 4_000
+_FORMAT_BYTES = 256 * 1024
+"""Payloads above this are cut before they are laid out, not after."""
+MAX_ROWS = 30
+_NO_TIMESTAMP_S = -0.001  # a record without one says -1 ms
+
+_BORDER = "1px solid var(--jp-border-color2, #c4c4c4)"
+_DIM = "color:var(--jp-ui-font-color2, #767676)"
+_ERROR = "color:var(--jp-error-color1, #d32f2f)"
+_CODE = "font-family:var(--jp-code-font-family, monospace);font-size:var(--jp-code-font-size, 12px)"
+_CARD = f"border:{_BORDER};border-radius:4px;padding:8px 12px;margin:2px 0;display:inline-block;max-width:100%;overflow:auto"
+_PRE = f"margin:0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;background:transparent;{_CODE}"
+
+# Control characters get their pictures. What turns the direction of text, and lone surrogates (which no
+# UTF-8 can carry), become the replacement character: a payload must not rearrange what stands beside it.
+_UNSEEN = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_UNSEEN |= dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)], 0xFFFD)
+_UNSEEN_IN_LINES = {code: seen for code, seen in _UNSEEN.items() if chr(code) not in "\n\t"}
+
+
+class Html(str):
+    """Text that is HTML already: ``escape`` leaves it alone."""
+
+    __slots__ = ()
+
+
+def clean(text: str, limit: int = LIMIT, *, lines: bool = False) -> str:
+    """Return ``text`` cut at ``limit`` characters, with everything in it visible.
+
+    Parameters
+    ----------
+    text : str
+        May hold anything.
+    limit : int
+        Characters; the last one is an ellipsis when something was cut.
+    lines : bool
+        Keep line ends and tabs.
+    """
+    if len(text) > limit:
+        text = text[: max(limit - 1, 0)] + "…"
+    return text.translate(_UNSEEN_IN_LINES if lines else _UNSEEN)
+
+
+def escape(value: object, limit: int = LIMIT, *, lines: bool = False) -> Html:
+    """Return ``value`` as HTML that shows its text, cut at ``limit`` characters."""
+    if isinstance(value, Html):
+        return value
+    return Html(html.escape(clean(_text(value), limit, lines=lines)))
+
+
+def table(rows: Iterable[Sequence[object]], columns: Sequence[object], *, max_rows: int = MAX_ROWS) -> Html:
+    """Return an HTML table; cells are escaped unless they are ``Html``, numbers stand to the right."""
+    head = "".join(f'<th scope="col" style="text-align:left">{escape(column)}</th>' for column in columns)
+    body, left = [], 0
+    for number, row in enumerate(rows):
+        if number < max_rows:
+            body.append("<tr>" + "".join(_cell(value) for value in row) + "</tr>")
+        else:
+            left += 1
+    more = f'<div style="{_DIM}">… and {left:,} more</div>' if left else ""
+    return Html(f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{more}")
+
+
+def utc(timestamp_s: float | None) -> str:
+    """Return seconds since 1970 as ISO 8601 in UTC, or the bare number where no calendar reaches."""
+    if timestamp_s is None or timestamp_s == _NO_TIMESTAMP_S:
+        return "none"
+    try:
+        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(timestamp_s * 1000))
+    except (OverflowError, ValueError, TypeError):
+        return f"{timestamp_s!r} s since 1970"
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def pretty(value: object, limit: int = _VALUE_LIMIT) -> str:
+    """Return a key or value as indented JSON where it is JSON, else as text, cut at ``limit`` characters.
+
+    Bytes and strings are laid out as they are written, so numbers and doubled keys stay what they were.
+    """
+    try:
+        return clean(_pretty(value, limit), limit, lines=True)
+    except Exception as exc:  # noqa: BLE001 - objects of users may raise anything, and a repr must not
+        return clean(f"<{type(value).__name__} that cannot be shown: {type(exc).__name__}>", limit)
+
+
+def without_secrets(url: str) -> str:
+    """Return a broker's address without user, password and query."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    user, _, hosts = rest.rpartition("@")
+    # With a question mark before the last @, nobody can tell which of them belongs to a password.
+    return scheme + separator + ("…" if "?" in user else hosts.partition("?")[0])
+
+
+def card(kind: str, title: object, *parts: str) -> Html:
+    """Return a card: its kind and title in one line, below it the parts."""
+    head = f"<div>{dim(kind)} <b>{escape(title)}</b></div>"
+    return Html(f'<div class="streamlab-card" style="{_CARD}">{head}{"".join(parts)}</div>')
+
+
+def fact_table(facts: Iterable[tuple[str, object]]) -> Html:
+    """Return names and what is known of each."""
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left;font-weight:normal">{dim(name)}</th>'
+        f'<td style="text-align:left">{escape(_grouped(value))}</td></tr>'
+        for name, value in facts
+    )
+    return Html(f"<table><tbody>{rows}</tbody></table>")
+
+
+def section(title: str, rows: Sequence[Sequence[object]], columns: Sequence[str]) -> Html:
+    """Return a titled table, or nothing when there are no rows."""
+    return Html(f"<div>{escape(title)}</div>{table(rows, columns)}" if rows else "")
+
+
+def hint_lines(*hints: tuple[str, str]) -> Html:
+    """Return lines of code to go on with, each with what it gives."""
+    lines = "".join(f"<div><code>{escape(code)}</code> {dim(what)}</div>" for code, what in hints)
+    return Html(f'<div style="margin-top:4px">{lines}</div>')
+
+
+def dim(text: object) -> Html:
+    """Return text that stands back."""
+    return Html(f'<span style="{_DIM}">{escape(text)}</span>')
+
+
+def alarming(text: object) -> Html:
+    """Return text in the colour of errors."""
+    return Html(f'<span style="{_ERROR}">{escape(text)}</span>')
+
+
+def block(text: str) -> Html:
+    """Return text of several lines, as code."""
+    return Html(f'<pre style="{_PRE}">{escape(text, _VALUE_LIMIT, lines=True)}</pre>')
+
+
+def _cell(value: object) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    style = "text-align:right;font-variant-numeric:tabular-nums" if number else "text-align:left"
+    return f'<td style="{style}">{escape(_grouped(value))}</td>'
+
+
+def _grouped(value: object) -> object:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception as exc:  # noqa: BLE001 - as in pretty
+        return f"<{type(value).__name__} that cannot be shown: {type(exc).__name__}>"
+
+
+def _pretty(value: object, limit: int) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _pretty_bytes(bytes(value), limit)
+    if isinstance(value, str):
+        return _laid_out(value) if len(value) <= _FORMAT_BYTES else value
+    return _json_until(value, limit)
+
+
+def _pretty_bytes(raw: bytes, limit: int) -> str:
+    whole = len(raw) <= _FORMAT_BYTES
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(raw[:_FORMAT_BYTES], final=whole)
+    except UnicodeDecodeError:
+        return repr(raw[:limit])
+    return _laid_out(text) if whole else text
+
+
+def _laid_out(text: str) -> str:
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return text
+
+
+def _json_until(value: object, limit: int) -> str:
+    """Return JSON as far as it is shown: a large value costs no more than a small one."""
+    parts, length = [], 0
+    try:
+        for part in json.JSONEncoder(indent=2, ensure_ascii=False, default=_for_json).iterencode(value):
+            parts.append(part)
+            length += len(part)
+            if length > limit:
+                break
+    except (TypeError, ValueError, RecursionError):  # keys that JSON does not have, a value within itself
+        return reprlib.repr(value)
+    return "".join(parts)
+
+
+def _for_json(value: Any) -> object:
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if hasattr(value, "model_dump"):  # pydantic
+        return value.model_dump()
+    if isinstance(value, set | frozenset):
+        return list(value)
+    return repr(value) if isinstance(value, bytes) else str(value)
