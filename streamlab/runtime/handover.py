@@ -38,7 +38,7 @@ class Handover:
         self.taken: dict[TP, int] = {}
         """Offset after the last batch that a reader took, for each partition."""
         self._lists: deque[list[RecordBatch]] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may remove its waker while this thread holds it
         self._wakers: tuple[Callable[[], object], ...] = ()
         self._error: BaseException | None = None
         self._over = False

@@ -1,0 +1,55 @@
+"""Which partitions a feed's topics have, now and later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from streamlab.broker.base import Broker
+from streamlab.errors import BrokerUnavailable, TopicNotFound
+from streamlab.events import TP
+
+if TYPE_CHECKING:
+    from streamlab.runtime.feed import Feed
+
+__all__ = ["discover", "watch"]
+
+LOOK_S = 1.5  # a deleted topic is to be noticed within 3 s
+ASK_EACH = 3
+"""Up to so many topics are asked for one by one; more, in one request for all that there are."""
+
+
+async def discover(feed: Feed) -> frozenset[TP]:
+    """Return the partitions to read; TopicNotFound when a topic, or a partition asked for, is not there."""
+    topics = feed.topics
+    found = await (_all_partitions(feed.broker, await topics()) if callable(topics) else _partitions(feed.broker, topics))
+    if feed.partitions is None:
+        return found
+    for tp in sorted(feed.partitions - found):
+        raise TopicNotFound(f"topic {tp.topic} has no partition {tp.partition} to read", topic=tp.topic, partition=tp.partition)
+    return feed.partitions
+
+
+async def _partitions(broker: Broker, topics: tuple[str, ...]) -> frozenset[TP]:
+    if len(topics) <= ASK_EACH:
+        return frozenset([TP(topic, p) for topic in topics for p in await broker.partitions(topic)])
+    found = await _all_partitions(broker, topics)
+    for topic in set(topics) - {tp.topic for tp in found}:
+        await broker.partitions(topic)  # raises what the broker says about it
+    return found
+
+
+async def _all_partitions(broker: Broker, topics: tuple[str, ...]) -> frozenset[TP]:
+    there = await broker.topics()
+    return frozenset([TP(topic, p) for topic in topics if topic in there for p in there[topic].partitions])
+
+
+async def watch(feed: Feed, found: Callable[[frozenset[TP]], Awaitable[None]]) -> None:
+    """Tell what is there, again and again; TopicNotFound when a topic was deleted. Outages are somebody else's."""
+    while True:
+        await asyncio.sleep(LOOK_S)
+        try:
+            await found(await discover(feed))
+        except BrokerUnavailable:
+            continue

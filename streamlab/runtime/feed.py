@@ -1,0 +1,284 @@
+"""A feed: one reader of a broker on the I/O thread, pumping record batches to a stream on any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any, Literal
+
+from streamlab.broker.base import Broker, Isolation, RecordBatch
+from streamlab.broker.positions import Ago, Earliest, Latest, Offset, Position, Time, parse, resolve
+from streamlab.errors import ImproperlyConfigured, InvalidPosition, StreamlabError
+from streamlab.events import TP
+from streamlab.runtime import discovery
+from streamlab.runtime.acks import AckStore
+from streamlab.runtime.handover import MAX_BYTES, Handover
+from streamlab.runtime.io import io_loop, on_io, submit
+from streamlab.runtime.member import Member
+from streamlab.runtime.observer import Observer
+from streamlab.runtime.outages import FIRST_CONNECT_S
+from streamlab.runtime.pump import Pump
+
+__all__ = ["Feed"]
+
+State = Literal["idle", "connecting", "reading", "retrying", "ended", "stopped", "failed"]
+STOP_S = 2.0
+BROKER_TIMEOUT_S = 60.0
+
+
+class Feed:
+    """Reads topics from a start to a stop into ``handover``. Making one does no I/O.
+
+    Without a group it observes: explicit offsets, nothing committed, nothing created; partitions that are added are read from
+    their beginning. With one it subscribes, and commits what is acked every 0.1 s, when partitions are revoked, and at the stop.
+
+    Parameters
+    ----------
+    broker : Broker
+        Where to read.
+    topics : tuple of str, or coroutine function
+        The names, or for a pattern what gives those that match now.
+    start, stop : position, optional
+        See ``streamlab.broker.positions``. By default from now on and without an end. In a group, a start
+        says where to begin what the group has no commit for, "earliest" by default.
+    group : str, optional
+        The consumer group to join.
+    isolation : str
+        "read_committed" passes over aborted transactions and ends at the last stable offset.
+    partitions : frozenset of TP, optional
+        Observing: read only these.
+    broker_timeout_s : float or None
+        How long an outage may last before BrokerUnavailable is raised; None for ever. A first connection that
+        fails is raised after 5 s at most.
+    max_bytes : int
+        How much the hand-over buffers.
+    on_notice : callable, optional
+        Gets a line for people when something happens: partitions added, an outage, a rebalance. Called on the I/O thread.
+
+    Attributes
+    ----------
+    handover : Handover
+        Where the records come out; errors too.
+    state : str
+        idle, connecting, reading, retrying, ended, stopped or failed; ``state_detail`` says more.
+    start_offsets, end_offsets : dict of TP to int
+        Where each partition's reading began, once known, and where it will end; the latter None without a stop.
+    resume_from : dict of TP to int
+        Set before ``begin``: where to go on instead of ``start``. Partitions not in it are read from their beginning.
+    stores : dict of TP to AckStore
+        Group mode: what is handed out and acked, of the partitions that are ours.
+    """
+
+    def __init__(  # noqa: PLR0913 - it is all that can be said of a reading
+        self,
+        broker: Broker,
+        topics: tuple[str, ...] | Callable[[], Awaitable[tuple[str, ...]]],
+        *,
+        start: Any = None,
+        stop: Any = None,
+        group: str | None = None,
+        isolation: Isolation = "read_uncommitted",
+        partitions: frozenset[TP] | None = None,
+        broker_timeout_s: float | None = BROKER_TIMEOUT_S,
+        max_bytes: int = MAX_BYTES,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
+        if group is not None and partitions is not None:
+            raise ImproperlyConfigured(f"group {group!r} assigns the partitions itself: give group or partitions, not both")
+        self.broker = broker
+        self.topics = topics
+        self.group = group
+        self.start = _start(start, group)
+        self.stop_at = None if stop is None else parse(stop, end=True)
+        _check_order(self.start, self.stop_at)
+        self.isolation: Isolation = isolation
+        self.partitions = partitions
+        self.broker_timeout_s = broker_timeout_s
+        self.on_notice = on_notice
+        self.handover = Handover(max_bytes)
+        self.stores: dict[TP, AckStore] = {}
+        self.resume_from: dict[TP, int] = {}
+        self.start_offsets: dict[TP, int] = {}
+        self.end_offsets: dict[TP, int] | None = None
+        self.state: State = "idle"
+        self.state_detail = ""
+        self.reading = False
+        self.reached: dict[TP, int] = {}
+        self.ends_known: dict[TP, int] = {}
+        self.lag_asked = 0.0
+        self._fixing: Future[dict[TP, int]] | None = None
+        self._lock = threading.Lock()
+        self._begun = False
+        self._closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether topics come and go."""
+        return callable(self.topics)
+
+    def fix_start(self, timeout_s: float = 1.0) -> None:
+        """Resolve a start at "latest" now, so that what is sent from now on is read. A plain call.
+
+        Waits at most ``timeout_s``; the resolving goes on behind. What goes wrong is met again by the first read.
+        """
+        if self.group is not None or not isinstance(self.start, Latest) or self.resume_from:
+            return
+        self._fixing = submit(self._fix_start())
+        with contextlib.suppress(TimeoutError, StreamlabError):
+            self.start_offsets = self._fixing.result(timeout_s)
+
+    async def _fix_start(self) -> dict[TP, int]:
+        async with asyncio.timeout(FIRST_CONNECT_S):
+            tps = await discovery.discover(self)
+            return await resolve(Latest(), self.broker, tps, self.isolation, 0)
+
+    async def fixed_start(self) -> dict[TP, int]:
+        """Return what ``fix_start`` found, awaited if it is still looking; {} when it found nothing."""
+        if self._fixing is None:
+            return {}
+        with contextlib.suppress(TimeoutError, StreamlabError):
+            return await asyncio.shield(asyncio.wrap_future(self._fixing))
+        return {}
+
+    def begin(self) -> None:
+        """Start pumping on the I/O thread, unless that was done before. From any thread, returns at once."""
+        if self._begun:
+            return
+        with self._lock:
+            if self._begun:
+                return
+            self._begun = True
+        if self._closing:
+            self._set_stopped()
+            return
+        self._loop = io_loop()
+        self._loop.call_soon_threadsafe(self._launch)
+
+    def _launch(self) -> None:
+        if self._closing:
+            self._set_stopped()
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="streamlab-feed")
+
+    async def _run(self) -> None:
+        self.set_state("connecting")
+        pump: Pump | None = None
+        try:
+            pump = Observer(self) if self.group is None else Member(self)
+            await pump.run()
+            self.finish()
+        except asyncio.CancelledError:
+            self._set_stopped()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reader gets it
+            self.set_state("failed", f"{type(error).__name__}: {error}")
+            self.handover.fail(error)
+        finally:
+            self.reading = False
+            if pump is not None:
+                await pump.close()
+
+    def finish(self) -> None:
+        """Say that all was handed over."""
+        self.set_state("ended")
+        self.handover.end()
+
+    def _set_stopped(self) -> None:
+        self.set_state("stopped")
+        self.handover.clear()
+        self.handover.end()
+
+    def close_soon(self) -> None:
+        """Stop pumping. From any thread or a finalizer: never blocks, never raises."""
+        self._closing = True
+        if self._fixing is not None:
+            self._fixing.cancel()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the process ends, and the I/O loop has ended
+                self._loop.call_soon_threadsafe(self._cancel)
+        elif not self._begun:
+            self.set_state("stopped")
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._task.done() and not self._task.cancelling():
+            self._task.cancel()
+
+    async def stop(self) -> None:
+        """Stop pumping and wait for it, from any loop; at most 2 s, even when the broker hangs."""
+        self.close_soon()
+        if self._loop is not None:
+            await on_io(self._wait_for_task())
+
+    async def _wait_for_task(self) -> None:
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=STOP_S)
+
+    def store_for(self, batch: RecordBatch) -> AckStore | None:
+        """Return where the batch's records are acked: None when observing, a closed one when it is of an older generation."""
+        if self.group is None:
+            return None
+        return self._current_store(batch) or AckStore(batch.tp, batch.generation, closed=True)
+
+    def is_current(self, batch: RecordBatch) -> bool:
+        """Whether the batch's partition is ours, in the generation in which the batch was fetched."""
+        return self._current_store(batch) is not None
+
+    def _current_store(self, batch: RecordBatch) -> AckStore | None:
+        store = self.stores.get(batch.tp)
+        return store if store is not None and store.generation == batch.generation else None
+
+    def lag(self) -> dict[TP, int]:
+        """Return how many offsets lie between what was taken from the hand-over and the end, as last known. No I/O."""
+        self.lag_asked = time.monotonic()
+        taken, reached = self.handover.taken, {} if self.handover.buffered_bytes else self.reached
+        lags = {}
+        for tp, end in self.ends_known.items():
+            at = max(taken.get(tp, self.start_offsets.get(tp, 0)), reached.get(tp, 0))
+            lags[tp] = max(end - at, 0)
+        return lags
+
+    def progress(self) -> float | None:
+        """Return how far between start and stop the records taken are, 0 to 1; None without a stop."""
+        if self.handover.ended and self.state == "ended":
+            return 1.0
+        if self.end_offsets is None:
+            return None
+        spans = [(self.start_offsets[tp], self.handover.taken.get(tp, 0), end) for tp, end in self.end_offsets.items()]
+        total = sum(max(end - start, 0) for start, _, end in spans)
+        done = sum(max(min(taken, end) - start, 0) for start, taken, end in spans)
+        return done / total if total else 1.0
+
+    def set_state(self, state: State, detail: str = "") -> None:
+        """For what pumps: say what is going on."""
+        self.state_detail = detail
+        self.state = state
+
+    def notice(self, text: str) -> None:
+        """For what pumps: tell people that something happened."""
+        if self.on_notice is not None:
+            self.on_notice(text)
+
+
+def _start(start: Any, group: str | None) -> Position:
+    if start is None:
+        return Latest() if group is None else Earliest()
+    return parse(start, end=False)
+
+
+def _check_order(start: Position, stop: Position | None) -> None:
+    """Raise InvalidPosition where it can be seen without asking anybody that the start lies after the stop."""
+    if isinstance(start, Offset) and isinstance(stop, Offset):
+        wrong = start.offset > stop.offset
+    elif isinstance(start, Time) and isinstance(stop, Time):
+        wrong = start.ms > stop.ms
+    elif isinstance(start, Ago) and isinstance(stop, Ago):
+        wrong = start.ms < stop.ms
+    else:
+        return
+    if wrong:
+        raise InvalidPosition(f"start ({start}) lies after stop ({stop}): give a later stop or an earlier start")

@@ -1,0 +1,170 @@
+"""Reading as a member of a consumer group: partitions come and go, acks are committed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from streamlab.broker.base import GroupListener, Reader, ReaderOptions, RecordBatch
+from streamlab.broker.positions import Earliest, Position, resolve
+from streamlab.errors import BrokerError, BrokerUnavailable
+from streamlab.events import TP
+from streamlab.runtime import discovery
+from streamlab.runtime.acks import AckStore
+from streamlab.runtime.pump import Pump, first_of
+
+if TYPE_CHECKING:
+    from streamlab.runtime.feed import Feed
+
+__all__ = ["Member"]
+
+COMMIT_S = 0.1
+LAST_COMMIT_S = 1.0
+"""How long a revocation or a stop waits for the broker to take the last commit; what it does not take is read again."""
+
+
+class Member(Pump):
+    """Reads what the group assigns; see ``streamlab.runtime.feed.Feed``."""
+
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(feed)
+        self._ends: dict[TP, int] = {}
+        self._handed_over: dict[TP, int] = {}
+        self._committed: dict[TP, int] = {}
+        self._failure: BrokerError | None = None
+        self._all_read = False
+
+    def assigned(self) -> frozenset[TP]:
+        """Return the partitions that are read now."""
+        return frozenset(self.feed.stores)
+
+    async def run(self) -> None:
+        """Join, read, commit; after the end, until all is acked."""
+        tps = await self.outages.first(lambda: discovery.discover(self.feed))
+        topics = tuple(sorted({tp.topic for tp in tps}))
+        reader = await self.outages.insist(lambda: self._open(topics))
+        self.feed.reading = True
+        self.feed.set_state("reading")
+        await first_of(
+            self._pump_then_wait(reader),
+            self.outages.watch(reader),
+            discovery.watch(self.feed, self._found),
+            self.refresh_watermarks(),
+            self._commit_regularly(),
+            self.wait_for_stop_time(),
+        )
+
+    async def _open(self, topics: tuple[str, ...]) -> Reader:
+        await self.close()
+        listener = GroupListener(self._revoked, self._assigned)
+        options = ReaderOptions(isolation=self.feed.isolation, group=self.feed.group, topics=topics, listener=listener)
+        reader = self.reader = self.feed.broker.reader(options)
+        await reader.start()
+        return reader
+
+    async def close(self) -> None:
+        """Commit what is acked, then leave the group."""
+        if self.reader is not None:
+            await self._commit_last(self.assigned())
+            self._forget(self.assigned())
+        await super().close()
+
+    async def _pump_then_wait(self, reader: Reader) -> None:
+        await self.pump(reader)
+        self.feed.finish()
+        self._all_read = True
+        await asyncio.Event().wait()  # for the acks: committing ends the reading
+
+    def _all_done(self) -> bool:
+        stores = self.feed.stores
+        return all(tp in stores and stores[tp].committable == end for tp, end in self._handed_over.items())
+
+    def select(self, batches: list[RecordBatch]) -> list[RecordBatch]:
+        """Return the batches of this generation within the stop."""
+        if self._failure is not None:
+            raise self._failure
+        ours = [batch for batch in batches if self.feed.is_current(batch)]
+        selected = self.limits.cut(ours)
+        for batch in selected:
+            self._handed_over[batch.tp] = batch.next_offset
+        return selected
+
+    async def _found(self, tps: frozenset[TP]) -> None:
+        """Partitions that were added are assigned by the group."""
+
+    async def _revoked(self, tps: frozenset[TP]) -> None:
+        await self._commit_last(tps)
+        self.limits.ends = None
+        self._forget(tps)
+        self.feed.notice(f"rebalanced: gave up {_names(tps)}")
+
+    def _forget(self, tps: Iterable[TP]) -> None:
+        """Close the stores, so that late acks change nothing, and drop what nobody has taken yet."""
+        tps = frozenset(tps)
+        for tp in tps & self.feed.stores.keys():
+            self.feed.stores.pop(tp).closed = True
+            self._handed_over.pop(tp, None)
+            self._committed.pop(tp, None)
+        self.feed.handover.clear(tps)
+
+    async def _assigned(self, tps: frozenset[TP], generation: int) -> None:
+        self._forget(self.assigned())
+        try:
+            await self._place(tps)
+        except BrokerError as error:  # a listener has nobody to raise to: the pump does
+            self._failure = error
+        for tp in tps:
+            self.feed.stores[tp] = AckStore(tp, generation)
+        self.feed.notice(f"rebalanced: reading {_names(tps)}")
+
+    async def _place(self, tps: frozenset[TP]) -> None:
+        """Seek where the group has no commit and a start was given, and find out where to stop."""
+        fresh: dict[TP, int] = {}
+        if self.feed.group is not None and not isinstance(self.start, Earliest):
+            committed = await self.feed.broker.committed(self.feed.group, tps)
+            uncommitted = [tp for tp in tps if committed[tp] is None]
+            fresh = await resolve(self.start, self.feed.broker, uncommitted, self.feed.isolation, self.now_ms)
+        if self.reader is not None:
+            for tp, offset in fresh.items():
+                self.reader.seek(tp, offset)
+        self.limits.times.clear()
+        self.limits.set_times(tps, None, self.stop)
+        self.limits.set_times(fresh, self.start, self.stop)
+        if self.stop is not None and not self.stops_later:
+            await self._place_ends(tps, self.stop)
+
+    async def fix_ends(self, stop: Position) -> None:
+        """Find out at which offsets to stop."""
+        await self._place_ends(self.assigned(), stop)
+
+    async def _place_ends(self, tps: frozenset[TP], stop: Position) -> None:
+        unknown = tps - self._ends.keys()
+        self._ends |= await resolve(stop, self.feed.broker, unknown, self.feed.isolation, self.now_ms, end=True)
+        self.limits.ends = {tp: self._ends[tp] for tp in tps}
+
+    async def _commit_regularly(self) -> None:
+        while not (self._all_read and self._all_done()):
+            await asyncio.sleep(COMMIT_S)
+            with contextlib.suppress(BrokerUnavailable):  # the outage is shown; the next one commits it
+                await self._commit(self.assigned())
+
+    async def _commit_last(self, tps: Iterable[TP]) -> None:
+        try:
+            async with asyncio.timeout(LAST_COMMIT_S):
+                await self._commit(tps)
+        except (BrokerError, TimeoutError) as error:
+            self.feed.notice(f"the last commit failed, its records will be read again: {type(error).__name__}: {error}")
+
+    async def _commit(self, tps: Iterable[TP]) -> None:
+        stores = self.feed.stores
+        offsets = {tp: at for tp in tps if tp in stores and (at := stores[tp].committable) is not None}
+        changed = {tp: at for tp, at in offsets.items() if self._committed.get(tp) != at}
+        if changed and self.reader is not None:
+            await self.reader.commit(changed)
+            self._committed |= changed
+
+
+def _names(tps: Iterable[TP]) -> str:
+    return ", ".join(f"{tp.topic}[{tp.partition}]" for tp in sorted(tps)) or "nothing"
