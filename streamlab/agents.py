@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from streamlab.channels import Channel, seconds
 from streamlab.errors import InvalidType, InvalidValue
 from streamlab.failures import StreamError
+from streamlab.lifecycle import close_iterators
+from streamlab.processors import name_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -46,7 +48,14 @@ class Agent:
     """
 
     def __init__(
-        self, app: App, function: AgentFunction, channel: Channel[Any], *, name: str, concurrency: int = 1, group: str | None = None
+        self,
+        app: App,
+        function: AgentFunction,
+        channel: Channel[Any],
+        *,
+        name: str,
+        concurrency: int = 1,
+        group: str | None = None,
     ) -> None:
         if concurrency < 1:
             raise InvalidValue(f"an agent cannot have a concurrency of {concurrency}: give 1 or more")
@@ -62,6 +71,7 @@ class Agent:
         self.__doc__ = function.__doc__
 
     def __call__(self, stream: Stream[Any]) -> Any:
+        """Call the function itself, as in a test of it."""
         return self.fun(stream)
 
     async def send(self, *, key: Any = None, value: Any = None, **options: Any) -> Any:
@@ -101,7 +111,7 @@ class Agent:
             except Exception as error:
                 self.app.errors.add(StreamError(None, None, None, None, None, None, error, self.name))
                 logger.exception("agent %s failed and is started again", self.name)
-                await active.close_iterators()
+                await close_iterators(active)
                 active.processors.restore(before)
             else:
                 return
@@ -139,7 +149,7 @@ class Agent:
         await self.start()
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, *_exc: object) -> None:
         await self.stop()
 
     def __repr__(self) -> str:
@@ -167,7 +177,7 @@ class Background:
         if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
             raise InvalidType(f"an agent is an `async def` function of a stream, not {function!r}")
         app = self._app
-        name = name or getattr(function, "__name__", "agent")
+        name = name or name_of(function)
         if channel is None:
             channel = app.topic(f"{app.id}-{name}", internal=True)
         elif isinstance(channel, str):

@@ -15,6 +15,7 @@ from streamlab.channels import Channel
 from streamlab.errors import InvalidType, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog
+from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
 from streamlab.runtime.io import on_io, wait
 from streamlab.settings import is_security_option, settings
@@ -49,7 +50,9 @@ class Consumer:
     def unacked(self) -> list[tuple[str, int]]:
         """Topic and partition of each message of a consumer group that was handed out and not acked, one entry each."""
         feeds = {id(stream.feed): stream.feed for stream in self._app.streams() if stream.feed is not None}
-        return [tuple(tp) for feed in feeds.values() for tp, store in feed.stores.items() for _ in range(store.unacked)]
+        return [
+            (tp.topic, tp.partition) for feed in feeds.values() for tp, store in feed.stores.items() for _ in range(store.unacked)
+        ]
 
 
 class App:
@@ -238,7 +241,7 @@ class App:
         self.closed = True
         self._background.cancel_soon()
         for stream in self.streams():
-            stream.close_soon()
+            close_soon(stream)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -273,7 +276,8 @@ class App:
         """Return a row a topic: topic, partitions, messages (an estimate by offsets); a plain call for any cell."""
         from streamlab.reading import topics_frame
 
-        return topics_frame(self, internal=internal)
+        frame: pd.DataFrame = topics_frame(self, internal=internal)
+        return frame
 
     def graph(self) -> Graph:
         """Return the graph of all agents and streams that are alive."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, InvalidValue, Skip
 from streamlab.events import Event
-from streamlab.iteration import failure, iterate
+from streamlab.iteration import iterate
+from streamlab.outcomes import failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from streamlab.channels import Channel
     from streamlab.streams import Stream
 
-__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "stop_draining", "through"]
+__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through"]
 
 KEEP = object()
 """As a key: the one that the event has."""
@@ -88,7 +89,7 @@ async def _key_of(stream: Stream[Any], key: Any, value: Any) -> Any:
         return await found if hasattr(found, "__await__") else found
     except Exception as error:
         if stream._cell is not None:
-            stream.errors.add(failure(stream, stream._cell, "repartition", error))
+            stream.errors.add(failure(stream._cell, "repartition", error))
         raise Skip from error
 
 
@@ -103,7 +104,9 @@ def _repartition_channel(stream: Stream[Any], key: Any, name: str, partitions: i
     if channel.pattern is not None:
         raise InvalidValue("group_by() on a pattern cannot name its topic: give topic=")
     if len(channel.topics) > 1:
-        raise ImproperlyConfigured(f"group_by() on several topics ({', '.join(channel.topics)}) cannot name its topic: give topic=")
+        raise ImproperlyConfigured(
+            f"group_by() on several topics ({', '.join(channel.topics)}) cannot name its topic: give topic="
+        )
     topic: Channel[Any] = channel.derive_topic(
         prefix=prefix,
         suffix=f"-{name}-repartition",
@@ -166,19 +169,6 @@ async def start_draining(stream: Stream[Any]) -> None:
         stream._drain = asyncio.get_running_loop().create_task(_drained(stream))
 
 
-async def stop_draining(stream: Stream[Any]) -> None:
-    """Stop forwarding; what is being forwarded is given back."""
-    drain, stream._drain = stream._drain, None
-    if drain is None or drain.done() or drain is asyncio.current_task():
-        return
-    if drain.get_loop() is not asyncio.get_running_loop():
-        with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
-            drain.get_loop().call_soon_threadsafe(drain.cancel)
-        return
-    drain.cancel()
-    await asyncio.wait((drain,))
-
-
 def _target(stream: Stream[Any]) -> Channel[Any]:
     assert stream._next is not None
     target: Channel[Any] = stream._next.channel
@@ -194,8 +184,3 @@ async def _drained(stream: Stream[Any]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the stream's reader gets it
         if stream._next is not None:
             await stream._next.throw(error)
-
-
-def cycle_error(stream: Stream[Any]) -> InvalidState:
-    """Return the error for a chain that leads back to itself."""
-    return InvalidState(f"the chain of {stream.shortlabel} leads back to itself")

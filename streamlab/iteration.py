@@ -10,32 +10,22 @@ from collections.abc import AsyncGenerator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import DecodeError, Skip
+from streamlab import lifecycle
+from streamlab.errors import Skip
 from streamlab.events import Cell, Event, current_cell, empty
-from streamlab.failures import StreamError
+from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, failed, left, skipped
 
 if TYPE_CHECKING:
-    from streamlab.sources import OpenedBatch
     from streamlab.streams import Stream
 
-__all__ = ["DROPPED", "LATE", "Timer", "cell_item", "iterate"]
+__all__ = ["LATE", "Timer", "iterate"]
 
 TURN_S = 0.005
 """A loop over a full source gives its turn up this often."""
 
 
-class _Marker:
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
-
-
-LATE = _Marker("LATE")
+LATE = Marker("LATE")
 """Yielded to a reader with a timer when its deadline passed."""
-DROPPED = _Marker("DROPPED")
-"""Returned by ``on_merge`` for a value that is eaten."""
 
 
 class Timer:
@@ -72,7 +62,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     """
     source, live = stream._source, stream.processors
     cell: Cell | None = None
-    await stream._loop_begins()
+    await lifecycle.loop_begins(stream)
     merge = stream._merger()
     turn = perf_counter()
     try:
@@ -104,7 +94,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                         if opened.check_key:
                             opened.key(item)
                     except Exception as error:  # noqa: BLE001 - whatever a codec raises
-                        value = stream._decode_again(item, opened, error, keep_going=keep_going)
+                        value = decode_again(stream, item, opened, error, keep_going=keep_going)
                         if value is DROPPED:
                             if store is not None:
                                 store.ack(item.offset)
@@ -143,10 +133,10 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     if merge is not None:
                         value = await merge(value)
                 except Skip:
-                    stream._skipped(processor, perf_counter() - began)
+                    skipped(processor, perf_counter() - began)
                     value = DROPPED
                 except Exception as error:
-                    stream._failed(cell, processor, error, perf_counter() - began)
+                    failed(stream, cell, processor, error, perf_counter() - began)
                     if not keep_going:
                         raise
                     value = DROPPED
@@ -157,7 +147,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     source.give_back(item, opened)
                     raise
                 if value is DROPPED:
-                    stream._ack_cell(cell)
+                    ack_cell(cell)
                     stream._cell = None
                     if timer is not None and timer.passed():
                         yield LATE
@@ -169,7 +159,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     yield value
                 except BaseException:  # closed or thrown into: the body is done with it all the same
                     if stream.enable_acks if acks is None else acks:
-                        stream._left(cell, item, opened)
+                        left(stream, [cell])
                     raise
                 if stream.enable_acks if acks is None else acks:
                     event = cell[0]
@@ -181,7 +171,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
             else:
                 if source.run is not run:
                     continue  # another reader of this source was here
-                if store is not None:
+                if opened is not None and store is not None:
                     store.finish(opened.batch.next_offset)
                 if timer is not None and timer.passed():
                     yield LATE
@@ -194,31 +184,4 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
         empty(cell)
         current_cell.set(None)
         stream._cell = None
-        await stream._loop_ends()
-
-
-def cell_item(cell: Cell) -> tuple[Any, OpenedBatch | None]:
-    """Return what ``Source.give_back`` takes, from a cell that was not emptied."""
-    if cell[1] is not None:
-        return cell[1], cell[3].__self__
-    return (cell[2] if cell[0] is None else cell[0]), None
-
-
-def failure(stream: Stream[Any], cell: Cell, processor: str | None, error: BaseException) -> StreamError:
-    """Describe what failed on a cell's item."""
-    event = None if cell[1] is not None else cell[0]
-    if cell[1] is not None:
-        record, tp = cell[1], cell[3].__self__.batch.tp
-        return StreamError(tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value, error, processor)
-    if event is None:
-        return StreamError(None, None, None, None, None, cell[2], error, processor)
-    message = event.message
-    return StreamError(
-        message.topic, message.partition, message.offset, message.timestamp, message.key, message.value, error, processor
-    )
-
-
-def decode_failure(opened: OpenedBatch, record: Any, error: DecodeError) -> StreamError:
-    """Describe a record that cannot be decoded."""
-    tp = opened.batch.tp
-    return StreamError(tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value, error)
+        await lifecycle.loop_ends(stream)

@@ -93,7 +93,9 @@ class Processors:
         self.active = tuple(entry for entry in self._entries if entry.enabled)
         self.version += 1
 
-    def add(self, function: Function, *, name: str | None = None, kind: str = "processor", targets: tuple[Any, ...] = ()) -> Processor:
+    def add(
+        self, function: Function, *, name: str | None = None, kind: str = "processor", targets: tuple[Any, ...] = ()
+    ) -> Processor:
         """Append; with an explicit name that is taken, replace in place."""
         return self.insert(len(self._entries), function, name=name, kind=kind, targets=targets)
 
@@ -186,7 +188,7 @@ class Processors:
 
     def _index(self, which: str | Function | int) -> int:
         for index, entry in enumerate(self._entries):
-            if which == index or which == entry.name or which is entry.function or which == entry.function:
+            if which in (index, entry.name, entry.function):
                 return index
         if isinstance(which, int) and -len(self._entries) <= which < 0:
             return which

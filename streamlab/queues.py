@@ -109,9 +109,7 @@ class FlowControlQueue(Generic[T]):
         ``put`` waits while it is suspended too.
     """
 
-    def __init__(
-        self, maxsize: int = 0, *, flow_control: FlowControlEvent | None = None, loop: object = None, **options: object
-    ) -> None:
+    def __init__(self, maxsize: int = 0, *, flow_control: FlowControlEvent | None = None, loop: object = None) -> None:
         self.maxsize = maxsize
         self.flow_control = flow_control
         self.loop = loop

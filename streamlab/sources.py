@@ -52,7 +52,7 @@ class OpenedBatch:
         batch = RecordBatch(message.tp, (), message.offset, message.offset + 1, 0, message.generation_id or 0)
         return cls(app, schema, batch, None)
 
-    def value(self, record: Any) -> Any:
+    def decode(self, record: Any) -> Any:
         """Return the record's value; ValueDecodeError with the cause."""
         if record.value is None:
             return None
@@ -193,6 +193,7 @@ class ChannelSource(Source):
         return feed
 
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Get the next run, from the queue first."""
         if self.feed is not None:
             self.feed.begin()
         if self._next():
@@ -233,6 +234,7 @@ class ChannelSource(Source):
         )
 
     def close(self) -> None:
+        """Close the feed, remembering where it stood, and forget what is put in from now on."""
         self.queue.retire()
         if self.feed is None:
             return
@@ -257,6 +259,7 @@ class ChannelSource(Source):
         return first
 
     def reopen(self) -> None:
+        """Take items again, and go on with a new feed where the old one stood."""
         self.queue.revive()
         if self.feed is None and self._make_feed is not None:
             self._open_feed(self._make_feed)
@@ -287,6 +290,7 @@ class PlainSource(Source, AsyncIterator[Any]):
         self.bell.ring()
 
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Get the next run, of what was sent in first."""
         self.raise_thrown()
         if self.take_up():
             return True
@@ -314,6 +318,7 @@ class PlainSource(Source, AsyncIterator[Any]):
         return True
 
     def close(self) -> None:
+        """Give up the pending read."""
         if self._read is not None:
             self._read.cancel()
             self._read = None

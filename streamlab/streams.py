@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import reprlib
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from streamlab import forwarding, joins, take
+from streamlab import forwarding, joins, lifecycle
 from streamlab.channels import Channel
-from streamlab.errors import (
-    AlreadyStarted,
-    DecodeError,
-    InvalidValue,
-    KeyDecodeError,
-    NotSupported,
-    StreamClosed,
-)
+from streamlab.errors import InvalidValue, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
-from streamlab.iteration import DROPPED, decode_failure, failure, iterate
-from streamlab.processors import Processor, Processors, filter_by
+from streamlab.iteration import iterate
+from streamlab.processors import Processors, filter_by
 from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
-from streamlab.take import FrameMemory
+from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -40,13 +32,12 @@ if TYPE_CHECKING:
     from streamlab.graph import Graph
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
-    from streamlab.sources import OpenedBatch, Source
+    from streamlab.sources import Source
     from streamlab.topics import Topic
 
 __all__ = ["Stream", "current_event", "maybe_forward"]
 
 T = TypeVar("T")
-STOP_S = 1.0
 Function = Callable[[Any], Any]
 
 
@@ -160,7 +151,7 @@ class Stream(Generic[T]):
 
     @property
     def mode(self) -> str:
-        """"observe" (nothing is committed), "group=NAME", or "local" for what is not a topic."""
+        """ "observe" (nothing is committed), "group=NAME", or "local" for what is not a topic."""
         feed = self.feed
         if feed is None:
             return "local"
@@ -189,22 +180,8 @@ class Stream(Generic[T]):
 
     def info(self) -> dict[str, Any]:
         """Return what a clone is made with."""
-        return {
-            "app": self.app,
-            "channel": self.channel,
-            "processors": self.processors,
-            "on_start": self._on_start,
-            "loop": self.loop,
-            "combined": self.combined,
-            "beacon": self.beacon,
-            "concurrency_index": self.concurrency_index,
-            "prev": self._prev,
-            "active_partitions": self.active_partitions,
-            "enable_acks": self.enable_acks,
-            "prefix": self.prefix,
-            "join_strategy": self.join_strategy,
-            "on_error": self.on_error,
-        }
+        same = "app channel processors loop combined beacon concurrency_index active_partitions enable_acks prefix join_strategy on_error"
+        return {**{name: getattr(self, name) for name in same.split()}, "on_start": self._on_start, "prev": self._prev}
 
     def clone(self, **kwargs: Any) -> Self:
         """Return a stream of the same class over the same channel iterator, with which it competes for items."""
@@ -234,20 +211,10 @@ class Stream(Generic[T]):
         return list(self._iter_ll_backwards())[-1]
 
     def _iter_ll_forwards(self) -> Iterator[Stream[Any]]:
-        return self._walk(lambda stream: stream._next)
+        return lifecycle.walk(self, lambda stream: stream._next)
 
     def _iter_ll_backwards(self) -> Iterator[Stream[Any]]:
-        return self._walk(lambda stream: stream._prev)
-
-    def _walk(self, step: Callable[[Stream[Any]], Stream[Any] | None]) -> Iterator[Stream[Any]]:
-        seen: set[int] = set()
-        stream: Stream[Any] | None = self
-        while stream is not None:
-            if id(stream) in seen:
-                raise forwarding.cycle_error(self)
-            seen.add(id(stream))
-            yield stream
-            stream = step(stream)
+        return lifecycle.walk(self, lambda stream: stream._prev)
 
     def _chain(self, **kwargs: Any) -> Self:
         """Make the next stream of the chain: starting it starts this one; it carries acks and prefix, nothing else."""
@@ -341,7 +308,9 @@ class Stream(Generic[T]):
         derive = getattr(self.channel, "derive_topic", None)
         if derive is None:
             raise InvalidValue(f"cannot derive topic {name!r}: this stream reads no topic; make one with app.topic({name!r})")
-        topic: Topic[Any] = derive(topics=[name], schema=schema, key_type=key_type, value_type=value_type, prefix=prefix, suffix=suffix)
+        topic: Topic[Any] = derive(
+            topics=[name], schema=schema, key_type=key_type, value_type=value_type, prefix=prefix, suffix=suffix
+        )
         return topic
 
     # Several streams
@@ -445,9 +414,7 @@ class Stream(Generic[T]):
             yield start, value
             start += 1
 
-    def take(
-        self, max_: int, within: float | timedelta | str | None = None, *, within_from: take.WithinFrom = "request"
-    ) -> take.Take[T]:
+    def take(self, max_: int, within: float | timedelta | str | None = None, *, within_from: WithinFrom = "request") -> Take[T]:
         """Yield batches of up to ``max_`` values.
 
         A batch is handed out when it is full, or ``within`` seconds after it was asked for (or after its first
@@ -464,19 +431,19 @@ class Stream(Generic[T]):
         ValueError
             ``max_`` below 1.
         """
-        return take.Take(self, max_, within, within_from=within_from)
+        return Take(self, max_, within, within_from=within_from)
 
     def take_events(
-        self, max_: int, within: float | timedelta | str | None = None, *, within_from: take.WithinFrom = "request"
-    ) -> take.Take[Event]:
+        self, max_: int, within: float | timedelta | str | None = None, *, within_from: WithinFrom = "request"
+    ) -> Take[Event]:
         """As ``take``, yielding lists of events."""
-        return take.Take(self, max_, within, within_from=within_from, pick=take.events_of)
+        return Take(self, max_, within, within_from=within_from, pick=events_of)
 
     def noack_take(
-        self, max_: int, within: float | timedelta | str | None = None, *, within_from: take.WithinFrom = "request"
-    ) -> take.Take[Event]:
+        self, max_: int, within: float | timedelta | str | None = None, *, within_from: WithinFrom = "request"
+    ) -> Take[Event]:
         """As ``take_events``, leaving the acks to the caller."""
-        return take.Take(self, max_, within, within_from=within_from, pick=take.events_of, acks=False)
+        return Take(self, max_, within, within_from=within_from, pick=events_of, acks=False)
 
     def take_with_timestamp(
         self,
@@ -484,17 +451,17 @@ class Stream(Generic[T]):
         within: float | timedelta | str | None,
         timestamp_field_name: str,
         *,
-        within_from: take.WithinFrom = "request",
-    ) -> take.Take[T]:
+        within_from: WithinFrom = "request",
+    ) -> Take[T]:
         """As ``take``, with the message's timestamp (float seconds) put into each value under this name.
 
         Into dicts, and into objects that declare a field of the name; other values are unchanged.
         """
-        return take.Take(self, max_, within, within_from=within_from, pick=take.stamped(timestamp_field_name))
+        return Take(self, max_, within, within_from=within_from, pick=stamped(timestamp_field_name))
 
     async def to_frame(self, n: int = 1000, *, within: float | timedelta | str | None = 5) -> pd.DataFrame:
         """Take up to ``n`` values, waiting at most ``within`` seconds, and return them as one DataFrame."""
-        return await take.frame(self, n, within)
+        return await frame(self, n, within)
 
     # Acks, and what arrives from outside
 
@@ -514,55 +481,6 @@ class Stream(Generic[T]):
         self._source.errors.append(exc)
         self._source.bell.ring()
 
-    def _ack_cell(self, cell: Cell) -> None:
-        """Ack what a cell was made from, without making an event for it."""
-        if cell[0] is not None:
-            cell[0].ack()
-        elif cell[1] is not None:
-            store = cell[3].__self__.store
-            if store is not None:
-                store.ack(cell[1].offset)
-
-    def _left(self, cell: Cell, item: Any, opened: OpenedBatch | None) -> None:
-        """Settle the value that the body had when the loop was left."""
-        if self.app.conf.ack_on_error:
-            self._ack_cell(cell)
-        elif cell[0] is None or not cell[0].message.acked:
-            self._source.give_back(item, opened)
-
-    # Failures
-
-    def _decode_again(self, record: Any, opened: OpenedBatch, error: Exception, *, keep_going: bool) -> Any:
-        """Return the value of a record that the quick decoder failed on, or what the policy makes of it."""
-        try:
-            if isinstance(error, KeyDecodeError):
-                raise error
-            value = opened.recover(record, error)
-            if opened.check_key:
-                opened.key(record)
-        except DecodeError as bad:
-            self.errors.add(decode_failure(opened, record, bad))
-            if callable(self.on_error):
-                value = self.on_error(bad)
-                return DROPPED if value is None else value
-            if keep_going or self.on_error == "skip":
-                return DROPPED
-            raise
-        return value
-
-    def _skipped(self, processor: Processor | None, seconds: float) -> None:
-        if processor is not None:
-            processor.since = 0.0
-            processor.skipped += 1
-            processor.seconds += seconds
-
-    def _failed(self, cell: Cell, processor: Processor | None, error: Exception, seconds: float) -> None:
-        if processor is not None:
-            processor.since = 0.0
-            processor.errors += 1
-            processor.seconds += seconds
-        self.errors.add(failure(self, cell, processor and processor.name, error))
-
     # Life cycle
 
     @property
@@ -580,11 +498,7 @@ class Stream(Generic[T]):
 
     async def start(self) -> None:
         """Start it: runs ``on_start`` and consumes nothing by itself. AssertionError when it is started already."""
-        if self._started:
-            raise AlreadyStarted("this stream is started; maybe_start() starts it only if need be")
-        self._started = True
-        self.state = "running"
-        await self.on_start()
+        await lifecycle.start(self)
 
     async def maybe_start(self) -> bool:
         """Start it unless it is started; True if this call did."""
@@ -607,47 +521,13 @@ class Stream(Generic[T]):
 
         Batches that are not full are handed out first. Stopping twice is harmless. A stopped stream gives nothing.
         """
-        for stream in self.get_root_stream()._iter_ll_forwards():
-            await stream._halt()
-
-    async def _halt(self) -> None:
-        if self._halted:
-            return
-        self._halted = True
-        self.state = "stopping"
-        self._source.bell.ring()
-        if self._drive is not None:
-            await self._drive.finished(STOP_S)
-        await self.on_stop()
-        for node in self.combined:
-            await node.remove_from_stream(self)
-        if all(user._halted for user in self._source.users):
-            self._source.close()
-        self.state = "shutdown"
+        for stream in lifecycle.chain_of(self):
+            await lifecycle.halt(stream)
 
     async def on_stop(self) -> None:
         """Close loops that were left without being finished, and stop forwarding."""
-        await self.close_iterators()
-        await forwarding.stop_draining(self)
-
-    async def close_iterators(self) -> None:
-        """Close the loops that were left without being finished, so that what they had is acked."""
-        for values in list(self._iterators):
-            if not values.ag_running:
-                await values.aclose()
-
-    def close_soon(self) -> None:
-        """Stop from any thread, without waiting and without raising."""
-        self._halted = True
-        self.state = "shutdown"
-        self._source.close()
-        self._source.bell.ring()
-        drain = self._drain
-        if drain is not None:
-            with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
-                drain.get_loop().call_soon_threadsafe(drain.cancel)
-        if self._drive is not None:
-            self._drive.cancel_soon()
+        await lifecycle.close_iterators(self)
+        await lifecycle.stop_draining(self)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -657,41 +537,9 @@ class Stream(Generic[T]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
-        for stream in self._related():
+        for stream in lifecycle.related(self):
             stream._reset()
             stream._source.reopen()
-
-    def _related(self) -> list[Stream[Any]]:
-        """Return the streams that stopping this one stops."""
-        found: dict[int, Stream[Any]] = {}
-        todo = list(self.get_root_stream()._iter_ll_forwards())
-        while todo:
-            stream = todo.pop(0)
-            if id(stream) not in found:
-                found[id(stream)] = stream
-                for node in stream.combined:
-                    if isinstance(node, Stream):
-                        todo.extend(node.get_root_stream()._iter_ll_forwards())
-        return list(found.values())
-
-    async def _loop_begins(self) -> None:
-        if self.app.closed:
-            raise StreamClosed(f"app {self.app.id!r} was closed: make a new App, and its streams again")
-        self._finalized = True
-        self.task_owner = asyncio.current_task()
-        self._loops += 1
-        if not self._started and not self._halted:
-            self._implicit = True
-            await self.maybe_start()
-
-    async def _loop_ends(self) -> None:
-        """The last loop over a stream that a loop had started puts the chain to rest, ready for the next one."""
-        self._loops -= 1
-        if self._implicit and not self._loops and not self._halted:
-            for stream in self._related():
-                await forwarding.stop_draining(stream)
-                if not stream._halted:
-                    stream._reset()
 
 
 def _plain_source(channel: Any) -> PlainSource:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar,
 from streamlab.channels import seconds
 from streamlab.errors import InvalidValue
 from streamlab.events import Cell, Event, current_cell, empty, event_in
-from streamlab.iteration import LATE, Timer, cell_item
+from streamlab.iteration import LATE, Timer
+from streamlab.outcomes import ack_cell, cell_item, left
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -99,7 +100,7 @@ class Batch(list[T], Generic[T]):
         return batch_html(self)
 
 
-def events_of(values: list[Any], cells: list[Cell]) -> list[Any]:
+def events_of(_values: list[Any], cells: list[Cell]) -> list[Any]:
     """Pick the events; values without one are passed over."""
     return [event for cell in cells if (event := event_in(cell)) is not None]
 
@@ -163,7 +164,7 @@ class Take(Generic[T]):
         self._batches = self._run()
         stream._iterators.add(self)
 
-    async def _run(self) -> AsyncGenerator[Any, None]:  # noqa: C901 - one loop, one clean-up
+    async def _run(self) -> AsyncGenerator[Any, None]:
         stream, timer = self.stream, Timer()
         reader = stream._read(timer=timer, acks=False)
         values: list[Any] = []
@@ -186,7 +187,7 @@ class Take(Generic[T]):
                 try:
                     yield handed
                 except BaseException:  # closed or thrown into: the body is done with the batch all the same
-                    self._left(taken)
+                    left(stream, taken)
                     raise
                 finally:
                     empty(body)
@@ -202,7 +203,7 @@ class Take(Generic[T]):
 
     async def _collect(self, reader: AsyncGenerator[Any, None], timer: Timer, values: list[Any], cells: list[Cell]) -> Reason:
         """Fill the lists up to a batch; returns why it is one. An error comes out when what was before it is handed out."""
-        stream, max_ = self.stream, self.max_
+        max_ = self.max_
         from_first = self.within_from == "first"
         self._restart(timer, waiting=from_first)
         try:
@@ -213,7 +214,7 @@ class Take(Generic[T]):
                     self._restart(timer, waiting=from_first)
                     continue
                 values.append(value)
-                cells.append(current_cell.get())
+                cells.append(current_cell.get() or [])
                 if len(values) >= max_:
                     return "full"
                 if timer.deadline is None:
@@ -243,15 +244,7 @@ class Take(Generic[T]):
     def _settle(self, cells: list[Cell]) -> None:
         if self._acks:
             for cell in cells:
-                self.stream._ack_cell(cell)
-
-    def _left(self, cells: list[Cell]) -> None:
-        if self.stream.app.conf.ack_on_error:
-            self._settle(cells)
-            return
-        for cell in reversed(cells):
-            if cell[0] is None or not cell[0].message.acked:
-                self.stream._source.give_back(*cell_item(cell))
+                ack_cell(cell)
 
     def __aiter__(self) -> Take[T]:
         return self
@@ -274,15 +267,16 @@ class Take(Generic[T]):
     @property
     def ag_running(self) -> bool:
         """Whether somebody waits for a batch."""
-        return self._batches.ag_running
+        return bool(self._batches.ag_running)  # type: ignore[attr-defined] # missing in typeshed
 
 
 async def frame(stream: Stream[Any], n: int, within: float | timedelta | str | None) -> pd.DataFrame:
     """Return the values that come within the time, at most ``n``, as one DataFrame."""
-    batches = Take(stream, n, within, patient=False)
+    batches: Take[Any] = Take(stream, n, within, patient=False)
     try:
         async for batch in batches:
-            return batch.to_frame()
+            taken: pd.DataFrame = batch.to_frame()
+            return taken
     finally:
         await batches.aclose()
     return Batch([], memory=stream.frame_memory).to_frame()

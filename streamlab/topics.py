@@ -106,7 +106,7 @@ class Topic(Channel[T]):
             self.schema.value_serializer = value_serializer
         self._topics = tuple(topics or ())
         self._pattern: re.Pattern[str] | None = None
-        self.pattern = pattern  # type: ignore[assignment] # the setter compiles
+        self.pattern = pattern
         self.partitions = partitions
         self.retention = retention
         self.compacting = compacting
@@ -174,9 +174,7 @@ class Topic(Channel[T]):
         return self.topics[0]
 
     def _clone_args(self) -> dict[str, Any]:
-        same = (
-            "topics pattern partitions retention compacting deleting replicas acks internal config allow_empty has_prefix on_error"
-        )
+        same = "topics pattern partitions retention compacting deleting replicas acks internal config allow_empty has_prefix on_error"
         return {**super()._clone_args(), **{name: getattr(self, name) for name in same.split()}}
 
     def derive(self, **kwargs: Any) -> Self:
@@ -215,7 +213,7 @@ class Topic(Channel[T]):
         }
         return type(self)(**{**self._clone_args(), **made, **given})
 
-    def stream(  # noqa: PLR0913 - what to read, and how
+    def stream(
         self,
         *,
         start: Any = None,
@@ -311,7 +309,8 @@ class Topic(Channel[T]):
         while True:
             items, opened = source.run
             for item in items:
-                return _event_of(item, opened)
+                event: Event = _event_of(item, opened)
+                return event
             if not await source.fill(lambda: True, None):
                 raise StopAsyncIteration
 
@@ -376,7 +375,7 @@ class Topic(Channel[T]):
     async def decode(self, message: Message, *, propagate: bool = False) -> Event:
         """Return the message as an event; KeyDecodeError or ValueDecodeError."""
         opened = OpenedBatch.of_message(self.app, self.schema, message)
-        return self.app.create_event(opened.key(message), opened.value(message), message.headers, message)  # type: ignore[arg-type]
+        return self.app.create_event(opened.key(message), opened.decode(message), message.headers, message)
 
     async def declare(self) -> None:
         """Create the topics that are not there."""
@@ -404,18 +403,18 @@ class Topic(Channel[T]):
         """Return the last ``n`` messages as a Batch, without a stream; a plain call for any cell."""
         from streamlab import reading
 
-        return reading.peek(self, n)
+        batch: Batch[T] = reading.peek(self, n)
+        return batch
 
-    def read(
-        self, *, start: Any = "earliest", stop: Any = "end", limit: int | None = None, **options: Any
-    ) -> pd.DataFrame:
+    def read(self, *, start: Any = "earliest", stop: Any = "end", limit: int | None = None, **options: Any) -> pd.DataFrame:
         """Read from ``start`` to ``stop`` and return one DataFrame; a plain call for any cell.
 
         See ``streamlab.reading.read`` for the options: ``max_bytes``, ``on_error``, ``isolation``, ``progress``.
         """
         from streamlab import reading
 
-        return reading.read(self, start=start, stop=stop, limit=limit, **options)
+        frame: pd.DataFrame = reading.read(self, start=start, stop=stop, limit=limit, **options)
+        return frame
 
     def __str__(self) -> str:
         return repr(self.pattern.pattern) if self.pattern is not None else ",".join(self.topics)
@@ -427,7 +426,7 @@ class Topic(Channel[T]):
 
 
 def _event_of(item: Any, opened: OpenedBatch | None) -> Any:
-    return item if opened is None else opened.build(item, opened.value(item))
+    return item if opened is None else opened.build(item, opened.decode(item))
 
 
 def encoded_headers(headers: Any) -> list[tuple[str, bytes | None]]:

@@ -25,9 +25,11 @@ class BrokerRecord(Protocol):
     @property
     def timestamp(self) -> int:
         """Milliseconds since 1970, negative ones before; -1 when the record has none."""
+
     @property
     def timestamp_type(self) -> int | None:
         """0: set by the producer; 1: by the broker."""
+
     @property
     def key(self) -> bytes | None: ...
     @property

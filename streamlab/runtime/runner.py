@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import InvalidState
 from streamlab.events import Cell, current_cell, empty
 from streamlab.failures import StreamError
-from streamlab.forwarding import stop_draining
 from streamlab.iteration import LATE, Timer, iterate
+from streamlab.lifecycle import stop_draining
 from streamlab.queues import FlowControlQueue
 from streamlab.runtime.io import LoopThread
 
@@ -52,9 +52,10 @@ class Drive:
                 await stop_draining(other)  # it goes on here, on this loop
             async with contextlib.aclosing(iterate(stream, keep_going=True)) as values:
                 async for value in values:
+                    tapped = (value, stream._cell or [])
                     for queue in self._queues:
-                        if not queue.offer((value, stream._cell)):
-                            await queue.put((value, stream._cell))
+                        if not queue.offer(tapped):
+                            await queue.put(tapped)
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
             stream.errors.add(StreamError(None, None, None, None, None, None, error))
         finally:
@@ -78,9 +79,7 @@ class Drive:
         if self._done is not None:
             self._done.cancel()
 
-    async def subscription(
-        self, *, timer: Timer | None = None, acks: bool | None = None, keep_going: bool = False
-    ) -> AsyncGenerator[Any, None]:
+    async def subscription(self, *, timer: Timer | None = None, **_: Any) -> AsyncGenerator[Any, None]:
         """Yield what comes out of the stream from now on; the runner acks. It waits for the slowest subscription."""
         queue: FlowControlQueue[Tapped] = FlowControlQueue(SUBSCRIPTION_MAXSIZE)
         self._queues = (*self._queues, queue)

@@ -1,0 +1,107 @@
+"""What becomes of an item: acked, given back, kept as an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from streamlab.errors import DecodeError, KeyDecodeError
+from streamlab.failures import StreamError
+
+if TYPE_CHECKING:
+    from streamlab.events import Cell
+    from streamlab.processors import Processor
+    from streamlab.sources import OpenedBatch
+    from streamlab.streams import Stream
+
+__all__ = ["DROPPED", "ack_cell", "cell_item", "decode_again", "failed", "failure", "left", "skipped"]
+
+
+class Marker:
+    """A value that is none of the stream's."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+DROPPED = Marker("DROPPED")
+"""Instead of a value that nobody gets; ``on_merge`` returns it for one that is eaten."""
+
+
+def ack_cell(cell: Cell) -> None:
+    """Ack what a cell was made from, without making an event for it."""
+    if cell[0] is not None:
+        cell[0].ack()
+    elif cell[1] is not None:
+        store = cell[3].__self__.store
+        if store is not None:
+            store.ack(cell[1].offset)
+
+
+def cell_item(cell: Cell) -> tuple[Any, OpenedBatch | None]:
+    """Return what ``Source.give_back`` takes, from a cell that was not emptied."""
+    if cell[1] is not None:
+        return cell[1], cell[3].__self__
+    return (cell[2] if cell[0] is None else cell[0]), None
+
+
+def left(stream: Stream[Any], cells: list[Cell]) -> None:
+    """Settle the values that a body had when its loop was left: acked, as in Faust, or handed out again."""
+    for cell in cells if stream.app.conf.ack_on_error else reversed(cells):
+        if stream.app.conf.ack_on_error:
+            ack_cell(cell)
+        elif cell[0] is None or not cell[0].message.acked:
+            stream._source.give_back(*cell_item(cell))
+
+
+def decode_again(stream: Stream[Any], record: Any, opened: OpenedBatch, error: Exception, *, keep_going: bool) -> Any:
+    """Return the value of a record that the quick decoder failed on, or what the stream's policy makes of it."""
+    try:
+        if isinstance(error, KeyDecodeError):
+            raise error
+        value = opened.recover(record, error)
+        if opened.check_key:
+            opened.key(record)
+    except DecodeError as bad:
+        tp = opened.batch.tp
+        place = (tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value)
+        stream.errors.add(StreamError(*place, bad))
+        if callable(stream.on_error):
+            value = stream.on_error(bad)
+            return DROPPED if value is None else value
+        if keep_going or stream.on_error == "skip":
+            return DROPPED
+        raise
+    return value
+
+
+def skipped(processor: Processor | None, seconds: float) -> None:
+    """Count a value that a processor dropped."""
+    if processor is not None:
+        processor.since = 0.0
+        processor.skipped += 1
+        processor.seconds += seconds
+
+
+def failed(stream: Stream[Any], cell: Cell, processor: Processor | None, error: Exception, seconds: float) -> None:
+    """Count and keep a value that a processor failed on."""
+    if processor is not None:
+        processor.since = 0.0
+        processor.errors += 1
+        processor.seconds += seconds
+    stream.errors.add(failure(cell, None if processor is None else processor.name, error))
+
+
+def failure(cell: Cell, processor: str | None, error: BaseException) -> StreamError:
+    """Describe what failed on a cell's item."""
+    if cell[1] is not None:
+        record, tp = cell[1], cell[3].__self__.batch.tp
+        place = (tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value)
+    elif cell[0] is not None:
+        message = cell[0].message
+        place = (message.topic, message.partition, message.offset, message.timestamp, message.key, message.value)
+    else:
+        place = (None, None, None, None, None, cell[2])
+    return StreamError(*place, error, processor)
