@@ -56,7 +56,7 @@ class Lookup:
         self.where = where
         self.answered: Address | None = None
         self._client: QuietClient | None = None
-        self._connecting: asyncio.Lock | None = None
+        self._connecting = asyncio.Lock()
 
     async def probe(self, topic: str | None = None, timeout_s: float = 3.0) -> Address:
         """Return an address that answers, or raise what is the matter with all of them."""
@@ -70,8 +70,6 @@ class Lookup:
 
     async def client(self) -> QuietClient:
         """Return the connected client."""
-        if self._connecting is None:
-            self._connecting = asyncio.Lock()
         async with self._connecting:
             if self._client is None:
                 await self.probe()
@@ -120,9 +118,8 @@ class Lookup:
 
     async def close(self) -> None:
         """Close the connection, waiting for one that is being made."""
-        if self._connecting is not None:
-            async with self._connecting:
-                await self.drop()
+        async with self._connecting:
+            await self.drop()
 
     async def metadata(self, topics: list[str] | None) -> Any:
         """Describe topics, all of them for None, creating none."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,8 +43,9 @@ class Producer:
         self._lookup = lookup
         self._admin = admin
         self._producer: AIOKafkaProducer | None = None
-        self._starting: asyncio.Lock | None = None
-        self._turns = itertools.count()
+        self._starting = asyncio.Lock()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._keyless = itertools.count()
         self._closed = False
 
     async def send(
@@ -56,20 +58,22 @@ class Producer:
         timestamp_ms: int | None,
         headers: Headers,
     ) -> RecordMetadata:
-        """Write one record and wait for the acknowledgement."""
+        """Write one record and wait for the acknowledgement; records of one topic go in the order in which they were sent."""
         what = f"Cannot send to {topic!r}"
-        producer = await self._started()
+        sent_ms = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
         _check_size(key, value, topic)
         try:
-            await self._known(producer, topic)
-            chosen = await self._partition(producer, topic, key, partition)
-            sent_ms = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
-            add: Callable[..., Awaitable[asyncio.Future[Any]]] = producer._message_accumulator.add_message
-            # Not producer.send: it refuses records that have neither key nor value, which Kafka takes.
-            future = await add(
-                TopicPartition(topic, chosen), key, value, ACKNOWLEDGED_S, timestamp_ms=sent_ms, headers=list(headers)
-            )
-            answer = await asyncio.wait_for(asyncio.shield(future), ACKNOWLEDGED_S)
+            async with self._turns[topic]:
+                producer = await self._started()
+                await self._known(producer, topic)
+                chosen = await self._partition(producer, topic, key, partition)
+                add: Callable[..., Awaitable[asyncio.Future[Any]]] = producer._message_accumulator.add_message
+                # Not producer.send: it refuses records that have neither key nor value, which Kafka takes.
+                future = await add(
+                    TopicPartition(topic, chosen), key, value, ACKNOWLEDGED_S, timestamp_ms=sent_ms, headers=list(headers)
+                )
+            async with asyncio.timeout(ACKNOWLEDGED_S):
+                answer = await future
         except TimeoutError as error:
             raise BrokerUnavailable(
                 f"{what}: {self._lookup.where} has not acknowledged the record in {ACKNOWLEDGED_S:g} s. It may have been written, "
@@ -78,15 +82,12 @@ class Producer:
             ) from error
         except kafka.KafkaError as error:
             raise translate(error, what, topic=topic, partition=partition) from error
-        stamp = answer.timestamp if answer.timestamp_type and answer.timestamp not in (None, -1) else sent_ms
-        kind = 1 if answer.timestamp_type and answer.timestamp not in (None, -1) else 0
-        return RecordMetadata(topic, chosen, TP(topic, chosen), answer.offset, stamp / 1000, kind)
+        stamp_ms = answer.timestamp if answer.timestamp_type else sent_ms
+        return RecordMetadata(topic, chosen, TP(topic, chosen), answer.offset, stamp_ms / 1000, answer.timestamp_type)
 
     async def close(self) -> None:
         """Wait a few seconds for what was sent, then close; what a broker has not taken by then fails."""
         self._closed = True
-        if self._starting is None:
-            return
         async with self._starting:
             producer, self._producer = self._producer, None
             if producer is None:
@@ -97,8 +98,6 @@ class Producer:
             await _stop(producer)
 
     async def _started(self) -> AIOKafkaProducer:
-        if self._starting is None:
-            self._starting = asyncio.Lock()
         async with self._starting:
             if self._closed:
                 raise BrokerUnavailable(f"The connection to {self._lookup.where} was closed. Make a new App.")
@@ -151,7 +150,7 @@ class Producer:
             return partition
         if key is None:
             available = sorted(cluster.available_partitions_for_topic(topic) or partitions)
-            return int(available[next(self._turns) % len(available)])
+            return int(available[next(self._keyless) % len(available)])
         return partition_for(key, len(partitions))
 
 
