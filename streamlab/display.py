@@ -83,7 +83,6 @@ def stream_html(stream: Stream[Any]) -> str:
     stats = stream.stats()
     rate = f" ({stats.events_per_s:,.0f}/s)" if stats.events_per_s else ""
     facts: list[tuple[str, object]] = [
-        ("reads", stream.channel),
         ("mode", stream.mode),
         ("state", f"{stats.state}: {stats.detail}" if stats.detail else stats.state),
         ("events", f"{stats.events_total:,}{rate}"),
@@ -97,7 +96,9 @@ def stream_html(stream: Stream[Any]) -> str:
         ("stream.graph()", "where values come from and go to"),
     )
     processors = _processors(stats, stream.processors)
-    return card("Stream", stream.shortlabel, fact_table(facts), processors, _positions(stream.feed, stats), hints)
+    return card(
+        "Stream", stream.shortlabel.removeprefix("Stream: "), fact_table(facts), processors, _positions(stream.feed, stats), hints
+    )
 
 
 def app_html(app: App) -> str:
@@ -138,7 +139,7 @@ def _error_row(entry: StreamError) -> tuple[object, ...]:
         utc(entry.timestamp),
         entry.processor or "decoding",
         Html(f"{kind} {escape(entry.error)}"),
-        pretty(entry.first_bytes, LIMIT),
+        "" if entry.first_bytes is None else repr(entry.first_bytes),
     )
 
 
@@ -196,7 +197,7 @@ def _distance(stats: StreamStats) -> list[tuple[str, object]]:
 def _positions(feed: Feed | None, stats: StreamStats) -> Html:
     positions = {} if feed is None else {**feed.start_offsets, **feed.handover.taken}
     rows = [(tp.topic, tp.partition, offset, stats.lag.get(tp, "")) for tp, offset in sorted(positions.items())]
-    return section("Positions", rows, ("topic", "partition", "next offset", "lag"))
+    return section("Positions", rows, ("topic", "partition", "taken up to", "lag"))
 
 
 def _processors(stats: StreamStats, entries: Iterable[Processor]) -> Html:

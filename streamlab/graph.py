@@ -315,7 +315,7 @@ def _node_look(node: Node) -> dict[str, str]:
     if node.kind == "stream":
         look["style"] = "filled,rounded"
     if not node.enabled:
-        look["style"] = "filled,dashed"
+        look |= {"style": "dashed", "fontcolor": _NODE_LOOK["color"]}
     return look
 
 

@@ -13,6 +13,7 @@ import json
 import reprlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -48,6 +49,8 @@ _BORDER = "1px solid var(--jp-border-color2, #c4c4c4)"
 _DIM = "color:var(--jp-ui-font-color2, #767676)"
 _ERROR = "color:var(--jp-error-color1, #d32f2f)"
 _CODE = "font-family:var(--jp-code-font-family, monospace);font-size:var(--jp-code-font-size, 12px)"
+_LEFT = "text-align:left"
+_RIGHT = "text-align:right;font-variant-numeric:tabular-nums"
 _CARD = f"border:{_BORDER};border-radius:4px;padding:8px 12px;margin:2px 0;display:inline-block;max-width:100%;overflow:auto"
 _PRE = f"margin:0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;background:transparent;{_CODE}"
 
@@ -89,16 +92,17 @@ def escape(value: object, limit: int = LIMIT, *, lines: bool = False) -> Html:
 
 
 def table(rows: Iterable[Sequence[object]], columns: Sequence[object], *, max_rows: int = MAX_ROWS) -> Html:
-    """Return an HTML table; cells are escaped unless they are ``Html``, numbers stand to the right."""
-    head = "".join(f'<th scope="col" style="text-align:left">{escape(column)}</th>' for column in columns)
-    body, left = [], 0
-    for number, row in enumerate(rows):
-        if number < max_rows:
-            body.append("<tr>" + "".join(_cell(value) for value in row) + "</tr>")
-        else:
-            left += 1
-    more = f'<div style="{_DIM}">… and {left:,} more</div>' if left else ""
-    return Html(f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{more}")
+    """Return an HTML table; cells are escaped unless they are ``Html``, columns that begin with a number stand to the right."""
+    waiting = iter(rows)
+    shown = list(islice(waiting, max_rows))
+    left = sum(1 for _ in waiting)
+    styles = [_RIGHT if shown and _is_number(cell) else _LEFT for cell in (shown[0] if shown else columns)]
+    head = "".join(
+        f'<th scope="col" style="{style}">{escape(column)}</th>' for column, style in zip(columns, styles, strict=True)
+    )
+    body = "".join(f"<tr>{_cells(row, styles)}</tr>" for row in shown)
+    more = f"<div>{dim(f'… and {left:,} more')}</div>" if left else ""
+    return Html(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}")
 
 
 def utc(timestamp_s: float | None) -> str:
@@ -142,7 +146,7 @@ def card(kind: str, title: object, *parts: str) -> Html:
 def fact_table(facts: Iterable[tuple[str, object]]) -> Html:
     """Return names and what is known of each."""
     rows = "".join(
-        f'<tr><th scope="row" style="text-align:left;font-weight:normal">{dim(name)}</th>'
+        f'<tr><th scope="row" style="text-align:left;vertical-align:top;font-weight:normal">{dim(name)}</th>'
         f'<td style="text-align:left">{escape(_grouped(value))}</td></tr>'
         for name, value in facts
     )
@@ -175,10 +179,12 @@ def block(text: str) -> Html:
     return Html(f'<pre style="{_PRE}">{escape(text, _VALUE_LIMIT, lines=True)}</pre>')
 
 
-def _cell(value: object) -> str:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    style = "text-align:right;font-variant-numeric:tabular-nums" if number else "text-align:left"
-    return f'<td style="{style}">{escape(_grouped(value))}</td>'
+def _cells(row: Sequence[object], styles: Sequence[str]) -> str:
+    return "".join(f'<td style="{style}">{escape(_grouped(cell))}</td>' for cell, style in zip(row, styles, strict=True))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _grouped(value: object) -> object:

@@ -150,7 +150,7 @@ async def test_a_topic_stream_shows_that_it_observes_and_how_far_it_is(app: sl.A
     shown = texts(stream_html(stream))
     assert shown[shown.index("mode") + 1] == "observe"
     assert shown[shown.index("progress") + 1] == "100%"
-    assert shown[shown.index("next offset") + 2 :][:4] == ["orders", "0", "10", "0"]
+    assert shown[shown.index("taken up to") + 2 :][:4] == ["orders", "0", "10", "0"]
 
 
 async def test_lag_is_shown_as_a_number(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,10 +81,15 @@ def test_cells_of_a_table_are_escaped_and_numbers_stand_to_the_right() -> None:
     shown = table([("<b>", 1234567, Html("<i>safe</i>"), True, 0.5)], ["<th>", "n", "html", "flag", "share"])
     assert ">&lt;b&gt;<" in shown
     assert re.search(r"text-align:right[^>]*>1,234,567<", shown)
+    assert re.search(r"text-align:right[^>]*>n<", shown)
     assert re.search(r"text-align:right[^>]*>0\.5<", shown)
     assert re.search(r"text-align:left[^>]*>True<", shown)
     assert "<i>safe</i>" in shown
     assert ">&lt;th&gt;<" in shown
+
+
+def test_a_table_without_rows_has_a_head() -> None:
+    assert "<th" in table([], ["a", "b"])
 
 
 def test_rows_beyond_the_limit_are_counted() -> None:
