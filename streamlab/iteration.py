@@ -171,7 +171,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
             else:
                 if source.run is not run:
                     continue  # another reader of this source was here
-                if opened is not None and store is not None:
+                if opened is not None and store is not None and items is opened.records:
                     store.finish(opened.batch.next_offset)
                 if timer is not None and timer.passed():
                     yield LATE

@@ -71,6 +71,7 @@ async def halt(stream: Stream[Any]) -> None:
         await node.remove_from_stream(stream)
     if all(user._halted for user in stream._source.users):
         stream._source.close()
+        await stream._source.closed()
     stream.state = "shutdown"
 
 

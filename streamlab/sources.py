@@ -11,6 +11,7 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import RecordBatch
@@ -34,7 +35,7 @@ __all__ = ["ChannelSource", "OpenedBatch", "PlainSource", "Run", "Source"]
 class OpenedBatch:
     """A record batch with what turns its records into values and events."""
 
-    __slots__ = ("app", "batch", "build", "check_key", "fast", "key_fast", "key_slow", "slow", "store")
+    __slots__ = ("app", "batch", "build", "check_key", "fast", "key_fast", "key_slow", "records", "slow", "store")
 
     def __init__(self, app: App, schema: Schema, batch: RecordBatch, store: AckStore | None) -> None:
         self.app = app
@@ -43,6 +44,7 @@ class OpenedBatch:
         self.key_fast, self.key_slow = schema.key_decoder()
         self.check_key = schema.key_type is not None
         """Whether a key may fail to decode: then it is tried before the value is handed out."""
+        self.records: Iterator[Any] = chain(batch.records)  # chain: aiokafka's batches do not stay exhausted
         self.store = store
         self.build = self._build
 
@@ -162,6 +164,9 @@ class Source:
     def close(self) -> None:
         """Give up what it holds; it can be opened again."""
 
+    async def closed(self) -> None:
+        """Wait until what ``close`` began is done."""
+
     def reopen(self) -> None:
         """Undo ``close``."""
 
@@ -180,6 +185,7 @@ class ChannelSource(Source):
         self._make_feed: Callable[[], Feed] | None = None
         self._batches: deque[RecordBatch] = deque()
         self._resume_from: dict[TP, int] = {}
+        self._closed = False
 
     def attach(self, make_feed: Callable[[], Feed], schema: Schema) -> Feed:
         """Read records from a feed from now on; after ``close`` a new one goes on where this one stood."""
@@ -222,7 +228,7 @@ class ChannelSource(Source):
         assert self.schema is not None
         self.bytes_total += batch.size_bytes
         opened = OpenedBatch(self.app, self.schema, batch, self.feed.store_for(batch))
-        self.run = (iter(batch.records), opened)
+        self.run = (opened.records, opened)
 
     def _has_something(self) -> bool:
         return bool(
@@ -236,12 +242,17 @@ class ChannelSource(Source):
     def close(self) -> None:
         """Close the feed, remembering where it stood, and forget what is put in from now on."""
         self.queue.retire()
-        if self.feed is None:
+        if self.feed is None or self._closed:
             return
+        self._closed = True
         self.feed.handover.remove_waker(self.bell.ring)
         self.feed.close_soon()
         self._resume_from = {**self.feed.start_offsets, **self.feed.handover.taken, **self._not_handed_out()}
-        self.feed = None
+
+    async def closed(self) -> None:
+        """Wait until what ``close`` began is done: what was acked is committed."""
+        if self.feed is not None:
+            await self.feed.stop()
 
     def _not_handed_out(self) -> dict[TP, int]:
         """Drop the records that no reader got; the first offset of each partition's."""
@@ -261,7 +272,8 @@ class ChannelSource(Source):
     def reopen(self) -> None:
         """Take items again, and go on with a new feed where the old one stood."""
         self.queue.revive()
-        if self.feed is None and self._make_feed is not None:
+        if self._closed and self._make_feed is not None:
+            self._closed = False
             self._open_feed(self._make_feed)
 
 

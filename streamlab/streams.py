@@ -151,7 +151,7 @@ class Stream(Generic[T]):
 
     @property
     def mode(self) -> str:
-        """ "observe" (nothing is committed), "group=NAME", or "local" for what is not a topic."""
+        """Tell how it reads: "observe" (nothing is committed), "group=NAME", or "local" for what is no topic."""
         feed = self.feed
         if feed is None:
             return "local"
