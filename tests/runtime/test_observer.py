@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -12,38 +11,10 @@ import pytest
 from streamlab.broker.base import RecordBatch
 from streamlab.errors import InvalidPosition, OffsetOutOfRange, TopicNotFound
 from streamlab.events import TP
-from streamlab.runtime import discovery
-from streamlab.runtime.feed import Feed
+from tests.runtime.conftest import MakeFeed
 from tests.runtime.reading import Consumer, FailingBroker, send, until
 
 FIRST, SECOND = TP("orders", 0), TP("orders", 1)
-MakeFeed = Callable[..., Feed]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "LOOK_S", 0.02)
-
-
-@pytest.fixture
-async def broker(topic_name: str) -> FailingBroker:
-    broker = FailingBroker(topic_name)
-    await broker.create_topic("orders", partitions=2)
-    return broker
-
-
-@pytest.fixture
-async def feed(broker: FailingBroker, no_leaks: None) -> AsyncIterator[MakeFeed]:
-    feeds: list[Feed] = []
-
-    def make(topics: Any = ("orders",), **options: Any) -> Feed:
-        feeds.append(Feed(broker, topics, **options))
-        return feeds[-1]
-
-    yield make
-    for one in feeds:
-        await one.stop()
-    assert all(reader.stopped for reader in broker.readers)
 
 
 async def test_from_start_to_end_every_record_comes_once_and_in_order(broker: FailingBroker, feed: MakeFeed) -> None:
