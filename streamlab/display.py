@@ -103,8 +103,10 @@ def stream_html(stream: Stream[Any]) -> str:
 
 def app_html(app: App) -> str:
     """Return the card of an app: the cluster as it was last seen, its streams and its agents."""
-    facts = [("broker", without_secrets(str(app.broker))), ("cluster", _cluster(app))]
-    streams = [(s.shortlabel, s.mode, s.state, s.events_total, s.errors.total) for s in app.streams()]
+    facts: list[tuple[str, object]] = [("broker", without_secrets(str(app.broker))), ("cluster", _cluster(app))]
+    if app.errors.total:
+        facts.append(("errors", alarming(f"{app.errors.total:,}, see app.errors")))
+    streams = [_stream_row(stream) for stream in app.streams()]
     agents = [(name, agent.channel, len(list(agent.streams))) for name, agent in app.agents.items()]
     hints = hint_lines(
         ("await app.refresh()", "asks the cluster"),
@@ -116,10 +118,16 @@ def app_html(app: App) -> str:
         f"{app.id} (closed)" if app.closed else app.id,
         fact_table(facts),
         _topics_seen(app),
-        section("Streams", streams, ("stream", "mode", "state", "events", "errors")),
+        section("Streams", streams, ("stream", "mode", "state", "events", "lag", "errors")),
         section("Agents", agents, ("agent", "reads", "streams")),
         "" if app.closed else hints,
     )
+
+
+def _stream_row(stream: Stream[Any]) -> tuple[object, ...]:
+    stats = stream.stats()
+    name = stream.shortlabel.removeprefix("Stream: ")
+    return name, stream.mode, stats.state, stats.events_total, sum(stats.lag.values()), stats.errors_total
 
 
 def errors_html(errors: ErrorLog) -> str:

@@ -12,6 +12,7 @@ import streamlab as sl
 from streamlab import cli
 from streamlab.errors import BrokerUnavailable
 from streamlab.runtime.io import wait
+from tests.kafka.harness import KafkaCluster
 
 BROKER = "memory://cli"
 Run = Callable[..., tuple[int, str, str]]
@@ -292,6 +293,33 @@ def test_the_demo_is_launched(run: Run, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("streamlab.demo_lab.launch", launch)
     assert run("demo")[0] == run("demo", "--headless")[0] == 3
     assert asked == [False, True]
+
+
+def test_on_kafka_cat_reads_and_topics_counts(kafka: KafkaCluster, topic_name: str, run: Run) -> None:
+    app = sl.App("cli-kafka", broker=kafka.url)
+    fill(app, topic_name, *(b"%d" % number for number in range(20)), partitions=2, key=b"k")
+    app.close()
+    argv = ("--broker", kafka.url)
+    code, out, err = run("cat", topic_name, "--start", "-2", "--stop", "end", "--format", "value", *argv)
+    assert (code, sorted(out.split()), err) == (0, ["16", "17", "18", "19"], "")
+    assert [topic_name, "2", "20"] in [line.split() for line in run("topics", *argv)[1].splitlines()]
+
+
+def test_on_kafka_a_wrong_password_is_one_line_without_it(kafka: KafkaCluster, run: Run) -> None:
+    settings = ["security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", "sasl.username=ada", "sasl.password=hunter2"]
+    argv = [part for setting in settings for part in ("-X", setting)]
+    code, out, err = run("topics", "--broker", kafka.sasl_bootstrap, *argv)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "hunter2" not in err
+
+
+def test_a_disk_that_is_full_is_one_line(app: sl.App, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "_print_records", full)
+    assert run("cat", "orders") == (1, "", "streamlab: [Errno 28] No space left on device\n")
 
 
 PROGRAM = """

@@ -1,5 +1,4 @@
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -9,12 +8,6 @@ from streamlab.display import app_html, errors_html, event_html, message_html, s
 from streamlab.failures import ErrorLog, StreamError
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
-
-
-@pytest.fixture
-async def app() -> AsyncIterator[sl.App]:
-    async with sl.App("display", broker="memory://display") as app:
-        yield app
 
 
 def message(**changes: object) -> sl.Message:
@@ -176,8 +169,13 @@ async def test_an_app_shows_the_cluster_as_it_was_last_seen_its_streams_and_agen
     assert "c-1, brokers: h1:9092, h2:9092" in shown
     assert shown[shown.index("Topics as last seen") + 3 :][:2] == ["orders", "4"]
     assert "__consumer_offsets" not in shown
-    assert stream.shortlabel in shown
+    assert shown[shown.index("Streams") + 7 :][:6] == ["Topic: orders", "observe", stream.stats().state, "0", "0", "0"]
     assert any("ship" in text for text in shown)
+
+
+async def test_failures_of_agents_are_counted_in_the_card_of_the_app(app: sl.App) -> None:
+    app.errors.add(bad(1))
+    assert "1, see app.errors" in texts(app_html(app))
 
 
 def test_a_thousand_topics_make_a_small_card(app: sl.App) -> None:
