@@ -74,16 +74,10 @@ class Message:
         "on_final_ack",
         "partition",
         "refcount",
-        "serialized_key_size",
-        "serialized_value_size",
-        "time_in",
-        "time_out",
-        "time_total",
         "timestamp",
         "timestamp_type",
         "topic",
         "tp",
-        "tracked",
         "value",
     )
 
@@ -98,12 +92,8 @@ class Message:
         key: Any,
         value: Any,
         checksum: bytes | None = None,
-        serialized_key_size: int | None = None,
-        serialized_value_size: int | None = None,
+        *,
         tp: TP | None = None,
-        time_in: float | None = None,
-        time_out: float | None = None,
-        time_total: float | None = None,
         generation_id: int | None = None,
     ) -> None:
         self.topic = topic
@@ -115,28 +105,22 @@ class Message:
         self.key = key
         self.value = value
         self.checksum = checksum
-        self.serialized_key_size = _size(key) if serialized_key_size is None else serialized_key_size
-        self.serialized_value_size = _size(value) if serialized_value_size is None else serialized_value_size
         self.tp = TP(topic, partition) if tp is None else tp
-        self.time_in = time_in
-        self.time_out = time_out
-        self.time_total = time_total
         self.generation_id = generation_id
         self.acked = False
         self.refcount = 0
-        self.tracked = True
         self.on_final_ack: Callable[[], object] | None = None
         """Set by a stream in group mode: tells the commit that this offset is done."""
 
     def ack(self, n: int = 1) -> bool:
         """Give up ``n`` references; True only for the call that brings them to none."""
-        with _ack_lock:
+        if self.refcount <= n:  # the only holder needs no lock
             if self.acked:
                 return False
-            self.refcount = max(self.refcount - n, 0)
-            if self.refcount:
-                return False
-            self.acked = True
+            self.refcount = 0
+        elif self.decref(n) or self.acked:
+            return False
+        self.acked = True
         if self.on_final_ack is not None:
             self.on_final_ack()
         return True
@@ -152,6 +136,16 @@ class Message:
             self.refcount = max(self.refcount - n, 0)
             return self.refcount
 
+    @property
+    def serialized_key_size(self) -> int:
+        """Bytes of the key."""
+        return len(self.key) if isinstance(self.key, bytes) else 0
+
+    @property
+    def serialized_value_size(self) -> int:
+        """Bytes of the value."""
+        return len(self.value) if isinstance(self.value, bytes) else 0
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.tp.topic}[{self.partition}] offset={self.offset}>"
 
@@ -159,10 +153,6 @@ class Message:
         from streamlab.display import message_html
 
         return message_html(self)
-
-
-def _size(data: object) -> int:
-    return len(data) if isinstance(data, bytes) else 0
 
 
 class _Existing:

@@ -61,6 +61,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
         What cannot be decoded, or fails in a processor, goes to ``stream.errors`` and the loop goes on.
     """
     source, live = stream._source, stream.processors
+    thrown = source.errors
     cell: Cell | None = None
     await lifecycle.loop_begins(stream)
     merge = stream._merger()
@@ -69,9 +70,12 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
         while not stream.should_stop:
             run = source.run
             items, opened = run
-            store = None if opened is None else opened.store
+            if opened is None:
+                store = None
+            else:
+                store, fast, build, check_key = opened.store, opened.fast, opened.build, opened.check_key
             for item in items:
-                if source.errors or stream._halted:
+                if thrown or stream._halted:
                     source.give_back(item, opened)
                     source.raise_thrown()
                     break
@@ -90,8 +94,8 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                         store.deliver(item.offset)
                     raw = item.value
                     try:
-                        value = None if raw is None else opened.fast(raw)
-                        if opened.check_key:
+                        value = None if raw is None else fast(raw)
+                        if check_key:
                             opened.key(item)
                     except Exception as error:  # noqa: BLE001 - whatever a codec raises
                         value = decode_again(stream, item, opened, error, keep_going=keep_going)
@@ -99,7 +103,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                             if store is not None:
                                 store.ack(item.offset)
                             continue
-                    cell = [None, item, value, opened.build]
+                    cell = [None, item, value, build]
                 current_cell.set(cell)
                 stream._cell = cell
                 processor = None
@@ -148,7 +152,6 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     raise
                 if value is DROPPED:
                     ack_cell(cell)
-                    stream._cell = None
                     if timer is not None and timer.passed():
                         yield LATE
                     continue
@@ -161,18 +164,18 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     if stream.enable_acks if acks is None else acks:
                         left(stream, [cell])
                     raise
-                if stream.enable_acks if acks is None else acks:
-                    event = cell[0]
+                event = cell[0]
+                if (event is not None or store is not None) and (stream.enable_acks if acks is None else acks):
                     if event is not None:
                         event.ack()
-                    elif store is not None:
+                    else:
                         store.ack(item.offset)
-                stream._cell = None
             else:
                 if source.run is not run:
                     continue  # another reader of this source was here
                 if opened is not None and store is not None and items is opened.records:
                     store.finish(opened.batch.next_offset)
+                stream._cell = None
                 if timer is not None and timer.passed():
                     yield LATE
                 if not await source.fill(stream._wanted, None if timer is None else timer.left()):
@@ -181,7 +184,8 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     await asyncio.sleep(0)
                     turn = perf_counter()
     finally:
-        empty(cell)
+        if acks is not False:  # else the cells are the caller's, who may still hand them out, or back
+            empty(cell)
         current_cell.set(None)
         stream._cell = None
         await lifecycle.loop_ends(stream)
