@@ -446,12 +446,7 @@ class Stream(Generic[T]):
         return Take(self, max_, within, within_from=within_from, pick=events_of, acks=False)
 
     def take_with_timestamp(
-        self,
-        max_: int,
-        within: float | timedelta | str | None,
-        timestamp_field_name: str,
-        *,
-        within_from: WithinFrom = "request",
+        self, max_: int, within: float | timedelta | str | None, timestamp_field_name: str, *, within_from: WithinFrom = "request"
     ) -> Take[T]:
         """As ``take``, with the message's timestamp (float seconds) put into each value under this name.
 
