@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -24,13 +25,14 @@ import msgspec
 
 from streamlab.demo_lab import launch
 from streamlab.errors import TopicExists
+from streamlab.runtime.io import submit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamlab.broker.base import Broker, Headers
 
-__all__ = ["TOPICS", "Sample", "Shop", "flow", "launch", "seed", "start"]
+__all__ = ["TOPICS", "Sample", "Shop", "flow", "launch", "seed", "start", "start_once"]
 
 TOPICS = {"orders": 4, "payments": 4, "page-views": 2, "raw-events": 1}
 
@@ -50,6 +52,9 @@ BROKEN_ONES = 0.05
 RATE = 20.0
 HISTORY = 2000
 HISTORY_SPAN_S = 3600.0
+
+
+_never_started = threading.Lock()
 
 
 class Sample(NamedTuple):
@@ -189,7 +194,16 @@ async def flow(broker: Broker, *, rate: float = RATE, shop: Shop | None = None) 
 
 
 async def start(broker: Broker) -> None:
-    """Seed the topics and go on writing until cancelled: what ``memory://demo`` does at its first connect."""
+    """Seed the topics and go on writing until cancelled."""
     shop = Shop()
     await seed(broker, shop=shop)
     await flow(broker, shop=shop)
+
+
+def start_once(broker: Broker) -> None:
+    """Let the shop live on this process's ``memory://demo``, from the first call to the end of the process.
+
+    What is asked of the broker after this call finds the history there.
+    """
+    if _never_started.acquire(blocking=False):
+        submit(start(broker))

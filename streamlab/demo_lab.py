@@ -12,7 +12,7 @@ from typing import Any
 
 from streamlab.errors import ImproperlyConfigured
 
-__all__ = ["launch", "notebooks"]
+__all__ = ["execute", "launch", "notebooks"]
 
 FIRST = "01_first_stream.ipynb"
 
@@ -61,19 +61,39 @@ def _open_lab(folder: Path) -> int:
             return lab.wait()
 
 
-def _print_run(path: Path) -> int:
+def execute(path: Path, *, limit_s: float = 60) -> Any:
+    """Run a notebook in a kernel of its own and return it with its outputs.
+
+    Parameters
+    ----------
+    path : Path
+        Not written to.
+    limit_s : float
+        Seconds that a cell may take.
+
+    Returns
+    -------
+    NotebookNode
+        A cell that raised, or took too long and was interrupted, is the last with outputs, its error among them.
+    """
     import nbclient
     import nbformat
+    from traitlets.config import Config
 
     notebook = nbformat.read(path, as_version=4)
-    failure: nbclient.exceptions.CellExecutionError | None = None
-    try:
-        nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
-    except nbclient.exceptions.CellExecutionError as error:
-        failure = error
+    # Not by TCP, which others on the machine could listen to, as the kernel would warn.
+    config = Config({"KernelManager": {"transport": "ipc"}})
+    client = nbclient.NotebookClient(notebook, timeout=limit_s, interrupt_on_timeout=True, kernel_name="python3", config=config)
+    with suppress(nbclient.exceptions.CellExecutionError):
+        client.execute()
+    return notebook
+
+
+def _print_run(path: Path) -> int:
+    notebook = execute(path)
     for cell in notebook.cells:
         _print_cell(cell)
-    return 0 if failure is None else 1
+    return int(any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", ())))
 
 
 def _print_cell(cell: Any) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from streamlab import demo
+from streamlab.broker import open_broker
 from streamlab.broker.memory import MemoryBroker
 from streamlab.demo import Sample, Shop
 from streamlab.events import TP
+from streamlab.runtime.io import on_io
 
 NOW_MS = 1_700_000_000_000
 
@@ -105,3 +107,11 @@ async def test_start_seeds_and_then_goes_on_at_the_rate_until_cancelled() -> Non
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_demo_broker_has_its_history_from_the_first_question_on_and_only_once() -> None:
+    for _ in range(2):
+        broker = open_broker("memory://demo")
+        assert set(await on_io(broker.topics())) >= set(demo.TOPICS)
+        marks = await on_io(broker.watermarks([TP("raw-events", 0)]))
+        assert demo.HISTORY // 5 <= marks[TP("raw-events", 0)].high < 2 * demo.HISTORY // 5

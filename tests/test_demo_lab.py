@@ -94,3 +94,9 @@ def test_a_headless_launch_prints_the_error_that_ended_it_and_fails(
     printed = capsys.readouterr().out
     assert "ZeroDivisionError" in printed
     assert "never seen" not in printed
+
+
+def test_a_cell_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
+    write_notebook(tmp_path, "import time; time.sleep(60)")
+    [error] = demo_lab.execute(tmp_path / demo_lab.FIRST, limit_s=2).cells[1].outputs
+    assert error.ename == "KeyboardInterrupt"

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbclient
 import nbformat
 import pytest
 
-from streamlab import demo
+from streamlab import demo, demo_lab
 from streamlab.broker import open_broker
 from streamlab.runtime.io import submit
 
@@ -73,10 +72,11 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 def _run(name: str) -> Any:
     [path] = [path for path in NOTEBOOKS if path.name.startswith(name)]
-    notebook = nbformat.read(path, as_version=4)
     began = time.monotonic()
-    nbclient.NotebookClient(notebook, timeout=LIMIT_S, kernel_name="python3").execute()
+    notebook = demo_lab.execute(path, limit_s=LIMIT_S)
     assert time.monotonic() - began < LIMIT_S
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert [output.evalue for output in outputs if output.output_type == "error"] == []
     return notebook
 
 

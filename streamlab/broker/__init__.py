@@ -45,7 +45,12 @@ def _memory(name: str, options: dict[str, Any]) -> Broker:
 
     if options:
         raise ImproperlyConfigured(f"memory:// takes no options, but got {', '.join(sorted(options))}. {FORMS}")
-    return MemoryBroker(name)
+    broker = MemoryBroker(name)
+    if name == "demo":
+        from streamlab.demo import start_once
+
+        start_once(broker)
+    return broker
 
 
 def _kafka(hosts: str, options: dict[str, Any]) -> Broker:
