@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import pytest
 
 import streamlab as sl
 from streamlab import cli
+from streamlab.broker.base import Broker
 from streamlab.errors import BrokerUnavailable
+from streamlab.runtime.feed import Feed
 from streamlab.runtime.io import wait
 from tests.kafka.harness import KafkaCluster
 
@@ -314,6 +317,27 @@ def test_on_kafka_a_wrong_password_is_one_line_without_it(kafka: KafkaCluster, r
     assert "hunter2" not in err
 
 
+def test_what_happens_on_the_way_is_told_and_the_feed_is_closed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+
+    class Told(Feed):
+        def __init__(self, broker: Broker, topics: tuple[str, ...], **options: Any) -> None:
+            super().__init__(broker, topics, **options)
+            made.append(options)
+
+        def begin(self) -> None:
+            self.notice("no broker answers")
+            self.handover.end()
+
+        def close_soon(self) -> None:
+            made.append({"closed": True})
+
+    monkeypatch.setattr("streamlab.runtime.feed.Feed", Told)
+    assert run("cat", "orders", "--isolation", "read_committed") == (0, "", "streamlab: no broker answers\n")
+    assert made[0]["isolation"] == "read_committed"
+    assert made[1] == {"closed": True}
+
+
 def test_a_disk_that_is_full_is_one_line(app: sl.App, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -335,7 +359,8 @@ sys.exit(cli.main(["cat", "t", "--broker", "memory://", "--start", "earliest", "
 
 
 def program(*argv: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered)
 
 
 def test_ctrl_c_is_quiet_and_what_was_read_is_printed() -> None:

@@ -2,7 +2,6 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -33,12 +32,6 @@ HOSTILE = [
 class Order(sl.Record):
     account_id: str
     amount: float = 0.0
-
-
-@pytest.fixture
-async def app() -> AsyncIterator[sl.App]:
-    async with sl.App("graph", broker="memory://graph") as app:
-        yield app
 
 
 def shape(graph: Graph) -> list[str]:
@@ -98,14 +91,12 @@ def test_echo_writes_to_its_channels(app: sl.App) -> None:
 async def test_through_and_group_by_go_on_behind_their_topics(app: sl.App) -> None:
     stream = app.topic("orders", value_type=Order).stream().through("checked").group_by(Order.account_id)
     edges = shape(stream.graph())
-    repartition = "graph-Order.account_id-repartition"
     assert "through > checked" in edges
     assert "checked > Stream: Topic: checked" in edges
     assert "Stream: Topic: checked > group_by" in edges
     topic = next(edge.partition(" > ")[2] for edge in edges if edge.startswith("group_by > "))
     assert topic.endswith("Order.account_id-repartition")
     assert f"{topic} > Stream: Topic: {topic}" in edges
-    assert repartition not in edges
 
 
 async def test_any_stream_of_a_chain_gives_the_graph_of_the_whole_chain(app: sl.App) -> None:
@@ -138,7 +129,14 @@ def test_three_combined_streams_are_each_drawn_once(app: sl.App) -> None:
     a, b, c = (app.topic(name).stream() for name in "abc")
     graph = (a & b & c).graph()
     assert len([node for node in graph.nodes if node.kind == "topic"]) == 3
-    assert len([node for node in graph.nodes if node.kind == "join"]) == 2
+    joins = [node.id for node in graph.nodes if node.kind == "join"]
+    assert [len([edge for edge in graph.edges if edge.target == join]) for join in joins] == [2, 2]
+
+
+def test_noack_of_combined_streams_has_the_same_sides(app: sl.App) -> None:
+    both = app.topic("orders").stream() & app.topic("payments").stream()
+    before = shape(both.graph())
+    assert shape(both.noack().graph()) == before
 
 
 def test_a_join_is_named_with_its_fields(app: sl.App) -> None:
@@ -171,6 +169,11 @@ def test_a_clone_is_drawn_by_itself(app: sl.App) -> None:
     clone.add_processor(double)
     assert "Stream: Topic: orders > double" in shape(clone.graph())
     assert "Stream: Topic: orders > double" not in shape(stream.graph())
+
+
+async def test_a_clone_is_drawn_with_what_feeds_it(app: sl.App) -> None:
+    clone = app.topic("orders").stream().through("checked").clone()
+    assert "through > checked" in shape(clone.graph())
 
 
 def test_streams_of_one_channel_meet_there_and_other_channels_are_others(app: sl.App) -> None:
@@ -267,6 +270,8 @@ def test_hostile_names_are_drawn_as_the_text_that_they_are(app: sl.App, name: st
     assert len(node.label) <= 60
     # XML has no way to write two spaces, or one at the end, that dot would take for a break.
     assert node.label.strip() in [(text or "").replace("\N{NO-BREAK SPACE}", " ").strip() for text in drawn]
+    tooltips = [text for element in tree.iter() for name, text in element.items() if name.endswith("}title")]
+    assert node.tooltip.replace("\\", "\N{REVERSE SOLIDUS OPERATOR}") in tooltips
     assert "x" * 400 not in graph.source + str(graph) + repr(graph)
     assert "<script" not in picture
     assert len(str(graph).splitlines()) == 5
@@ -292,7 +297,7 @@ def test_a_graph_shows_itself_as_svg_dot_and_text(app: sl.App) -> None:
 
 def test_what_a_front_end_does_not_want_is_not_made(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = stream_graph(app.topic("orders").stream())
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("streamlab.graph.svg_of", pytest.fail)
     assert set(graph._repr_mimebundle_(include={"text/plain"})) == {"text/plain"}
     assert set(graph._repr_mimebundle_(exclude={"text/plain", "image/svg+xml"})) == {"text/vnd.graphviz"}
 
