@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from streamlab.channels import Channel, seconds
 from streamlab.errors import InvalidType, InvalidValue
 from streamlab.failures import StreamError
 from streamlab.lifecycle import close_iterators
-from streamlab.processors import name_of
+from streamlab.processors import Processor, name_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -27,6 +28,7 @@ __all__ = ["Agent", "Background", "current_agent"]
 
 AgentFunction = Callable[["Stream[Any]"], Awaitable[Any] | AsyncIterator[Any]]
 STOP_S = 2.0
+TURNS = 20
 BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 logger = logging.getLogger("streamlab")
@@ -67,6 +69,7 @@ class Agent:
         self.group = group
         self.restarts = 0
         self.streams: list[Stream[Any]] = []
+        self._before: weakref.WeakKeyDictionary[Stream[Any], tuple[Processor, ...]] = weakref.WeakKeyDictionary()
         self._tasks: list[asyncio.Task[None]] = []
         self.__doc__ = function.__doc__
 
@@ -105,19 +108,33 @@ class Agent:
         failures = 0
         while not stream.should_stop:
             active = stream.get_active_stream()
-            before = active.processors.snapshot()
+            self._before[active] = active.processors.snapshot()
             try:
                 await self._call(active)
             except Exception as error:
                 self.app.errors.add(StreamError(None, None, None, None, None, None, error, self.name))
                 logger.exception("agent %s failed and is started again", self.name)
-                await close_iterators(active)
-                active.processors.restore(before)
+                await self._clean_up(stream, active)
             else:
                 return
             self.restarts += 1
             await asyncio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
             failures += 1
+
+    async def _clean_up(self, stream: Stream[Any], active: Stream[Any]) -> None:
+        """End the loops of a failed run, and take out the processors that it put on the stream that the next one gets."""
+        end = stream.get_active_stream()
+        await close_iterators(end)
+        for _ in range(TURNS):  # loops that nobody holds any more are closed by tasks of their own
+            if not end._loops:
+                break
+            await asyncio.sleep(0)
+        end.processors.restore(self._before[active] if end is active else ())
+
+    def forget_added(self, stream: Stream[Any]) -> None:
+        """Take out what this run put on the stream so far: where it calls for a chain that is there, the origin has it."""
+        if stream._prev is not None and stream in self._before:
+            stream.processors.restore(self._before[stream])
 
     async def _call(self, stream: Stream[Any]) -> None:
         running = self.fun(stream)

@@ -167,7 +167,7 @@ class Channel(Generic[T]):
         root = self._root or self
         subscribers = [channel for ref in root._refs if (channel := ref()) is not None]
         if isinstance(value, Event):
-            readers = sum(channel.of_stream for channel in subscribers)
+            readers = sum(channel.of_stream and not channel.queue.retired for channel in subscribers)
             if readers:
                 value.message.incref(readers)
         for channel in subscribers:

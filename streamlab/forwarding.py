@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, InvalidValue, Skip
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from streamlab.channels import Channel
     from streamlab.streams import Stream
 
-__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through"]
+__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through", "unchanged"]
 
 KEEP = object()
 """As a key: the one that the event has."""
@@ -28,6 +29,22 @@ async def maybe_forward(value: Any, channel: Channel[Any]) -> Any:
     if isinstance(value, Event):
         return await value.forward(channel)
     return await channel.send(value=value)
+
+
+def unchanged(stream: Stream[Any], method: str) -> Stream[Any]:
+    """Return a stream that was iterated as it is: an agent that is restarted chains it again, anybody else is warned."""
+    from streamlab.agents import current_agent
+
+    agent = current_agent()
+    if agent is not None:
+        agent.forget_added(stream)
+    else:
+        warnings.warn(
+            f"{method}() changes nothing on a stream that was iterated before, and returns it as it is: call it first",
+            UserWarning,
+            stacklevel=4,
+        )
+    return stream
 
 
 def echo(stream: Stream[Any], channels: tuple[str | Channel[Any], ...]) -> Any:
@@ -49,7 +66,7 @@ def echo(stream: Stream[Any], channels: tuple[str | Channel[Any], ...]) -> Any:
 def through(stream: Stream[Any], channel: str | Channel[Any]) -> Stream[Any]:
     """See ``Stream.through``."""
     if stream._finalized:
-        return stream
+        return unchanged(stream, "through")
     _refuse_concurrency(stream, "through")
     target: Channel[Any] = stream.derive_topic(channel) if isinstance(channel, str) else channel
 
@@ -65,7 +82,7 @@ def group_by(
 ) -> Stream[Any]:
     """See ``Stream.group_by``."""
     if stream._finalized:
-        return stream
+        return unchanged(stream, "group_by")
     _refuse_concurrency(stream, "group_by")
     name = name or getattr(key, "ident", None)
     if not name:

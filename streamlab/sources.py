@@ -133,6 +133,7 @@ class Source:
         """Put an item back: it is the next one that any reader gets."""
         self._set_aside.appendleft(self.run)
         self.run = (iter((item,)), opened)
+        self.bell.ring()
 
     def abandon(self, run: Run) -> None:
         """Drop the rest of a run: its records are somebody else's now."""

@@ -318,7 +318,7 @@ class Stream(Generic[T]):
     def combine(self, *nodes: Any, **kwargs: Any) -> Stream[Any]:
         """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``."""
         if self._finalized:
-            return self
+            return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
         for node in stream.combined:
             node.contribute_to_stream(stream)

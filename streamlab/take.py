@@ -187,7 +187,8 @@ class Take(Generic[T]):
                 try:
                     yield handed
                 except BaseException:  # closed or thrown into: the body is done with the batch all the same
-                    left(stream, taken)
+                    if self._acks:
+                        left(stream, taken)
                     raise
                 finally:
                     empty(body)
