@@ -17,6 +17,8 @@ from tests.kafka import harness
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
+    from streamlab import App
+
 FIXTURES = {"kafka": ("kafka", "own_kafka"), "browser": ("chromium",)}
 MISSING: dict[str, Callable[[], str | None]] = {"kafka": harness.missing, "browser": browser.missing}
 IN_CI = bool(os.environ.get("CI"))
@@ -65,6 +67,16 @@ def own_kafka() -> Iterator[Callable[..., harness.KafkaCluster]]:
             return stack.enter_context(harness.running(nodes, settings))
 
         yield start
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[App]:
+    """An app of the test's own on an embedded broker of its own."""
+    from streamlab import App
+
+    name = f"app-{uuid.uuid4().hex[:12]}"
+    async with App(name, broker=f"memory://{name}") as app:
+        yield app
 
 
 @pytest.fixture
