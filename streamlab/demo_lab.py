@@ -14,6 +14,7 @@ from streamlab.errors import ImproperlyConfigured
 
 __all__ = ["execute", "launch", "notebooks"]
 
+SHOWN_LINES = 30
 FIRST = "01_first_stream.ipynb"
 
 
@@ -102,7 +103,9 @@ def _print_cell(cell: Any) -> None:
         return
     print(f"\nIn [{cell.execution_count or ' '}]:\n{cell.source}")
     for output in cell.get("outputs", ()):
-        print(f"\n{_text(output).rstrip()}")
+        lines = _text(output).rstrip().splitlines()
+        more = [f"... and {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
+        print("", *lines[:SHOWN_LINES], *more, sep="\n")
 
 
 def _text(output: Any) -> str:

@@ -76,13 +76,14 @@ def write_notebook(folder: Path, *sources: str) -> None:
 def test_a_headless_launch_prints_what_the_cells_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_notebook(tmp_path, "print('shown')", "6 * 7")
+    write_notebook(tmp_path, "print('shown')", "6 * 7", "print('line\\n' * 100)")
     monkeypatch.setattr(demo_lab, "notebooks", lambda: tmp_path)
     assert demo_lab.launch(headless=True) == 0
     printed = capsys.readouterr().out
     assert "# A question" in printed
     assert "shown" in printed
     assert "\n42\n" in printed
+    assert "line\n... and 70 more lines\n" in printed
 
 
 def test_a_headless_launch_prints_the_error_that_ended_it_and_fails(
