@@ -1,0 +1,121 @@
+"""Where values came from, as columns: what a frame's index and its first columns are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from streamlab.events import event_in
+
+if TYPE_CHECKING:
+    from streamlab.broker.base import BrokerRecord
+    from streamlab.events import Cell, Event
+    from streamlab.sources import OpenedBatch
+
+__all__ = ["Origins", "Run"]
+
+LATEST_MS = 2**63 - 1
+
+
+class Run(NamedTuple):
+    """So many rows from one partition; None for what is not known."""
+
+    topic: str | None
+    partition: int | None
+    rows: int
+
+
+@dataclass(slots=True)
+class Origins:
+    """Parallel lists, None where it is not known: values that are no events come from nowhere."""
+
+    runs: list[Run] = field(default_factory=list)
+    """Topics and partitions."""
+    offsets: list[int | None] = field(default_factory=list)
+    timestamps_ms: list[int | None] = field(default_factory=list)
+    keys: list[Any] = field(default_factory=list)
+    headers: list[Any] | None = None
+    """Pairs as received; None when nobody asked for them."""
+
+    @classmethod
+    def of_events(cls, events: Iterable[Event | None], *, headers: bool = False) -> Self:
+        """Collect from events; their keys are decoded already."""
+        origins = cls(headers=[] if headers else None)
+        for event in events:
+            origins.add_event(event)
+        return origins
+
+    @classmethod
+    def of_cells(cls, cells: Iterable[Cell], *, headers: bool = False) -> Self:
+        """Collect from a batch's cells without making events of those that still are records."""
+        origins = cls(headers=[] if headers else None)
+        for build, run in groupby(cells, itemgetter(3)):
+            same = list(run)
+            records = [cell[1] for cell in same]
+            if build is not None and NoneType not in set(map(type, records)):
+                origins.add_records(build.__self__, records)
+            else:
+                for cell in same:
+                    origins.add_event(event_in(cell))
+        return origins
+
+    def add_records(self, opened: OpenedBatch, records: Sequence[BrokerRecord]) -> None:
+        """Add records of one batch; KeyDecodeError where a key is not what its type says."""
+        keys = _keys(opened, records)
+        self.runs.append(Run(*opened.batch.tp, len(records)))
+        self.offsets += [record.offset for record in records]
+        self.timestamps_ms += [record.timestamp for record in records]
+        self.keys += keys
+        if self.headers is not None:
+            self.headers += [list(record.headers) for record in records]
+
+    def add_event(self, event: Event | None) -> None:
+        """Add one event; None adds a row from nowhere."""
+        message = None if event is None else event.message
+        in_log = message is not None and message.offset is not None and message.offset >= 0
+        topic = None if message is None else message.topic
+        partition, offset = (message.partition, message.offset) if message is not None and in_log else (None, None)
+        if self.runs and self.runs[-1][:2] == (topic, partition):
+            self.runs[-1] = Run(topic, partition, self.runs[-1].rows + 1)
+        else:
+            self.runs.append(Run(topic, partition, 1))
+        self.offsets.append(offset)
+        self.timestamps_ms.append(None if message is None else _milliseconds(message.timestamp))
+        self.keys.append(None if event is None else event.key)
+        if self.headers is not None:
+            self.headers.append(None if message is None else _pairs(message.headers))
+
+    @property
+    def topics(self) -> list[str | None]:
+        """A topic a row."""
+        return [run.topic for run in self.runs for _ in range(run.rows)]
+
+    @property
+    def partitions(self) -> list[int | None]:
+        """A partition a row."""
+        return [run.partition for run in self.runs for _ in range(run.rows)]
+
+
+def _keys(opened: OpenedBatch, records: Sequence[BrokerRecord]) -> list[Any]:
+    decode = opened.key_fast
+    try:
+        return [None if (raw := record.key) is None else decode(raw) for record in records]
+    except Exception:  # noqa: BLE001 - whichever it was, the batch knows what to do about it
+        return list(map(opened.key, records))
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    """Return a message's time as records have it; None for what no log could hold."""
+    try:
+        stamp = None if seconds is None else round(seconds * 1000)
+    except (OverflowError, ValueError):  # infinite, or not a number
+        return None
+    return stamp if stamp is not None and abs(stamp) <= LATEST_MS else None
+
+
+def _pairs(headers: Any) -> list[tuple[str, Any]]:
+    return list(headers.items() if isinstance(headers, Mapping) else headers or ())
