@@ -167,8 +167,8 @@ def _index(origins: Origins) -> pd.Index:
     partitions, runs = _level(_integers([run.partition for run in origins.runs], NOWHERE))
     rows = np.repeat(runs, [run.rows for run in origins.runs])
     numbers, places = _level(offsets)
-    levels: Any = [partitions, numbers]
-    return pd.MultiIndex(levels=levels, codes=[rows, places], names=["partition", "offset"], verify_integrity=False)
+    codes: Any = [rows, places]
+    return pd.MultiIndex(levels=[partitions, numbers], codes=codes, names=["partition", "offset"], verify_integrity=False)
 
 
 def _integers(numbers: Sequence[int | None], missing: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -552,7 +552,7 @@ values_of_all_kinds = st.recursive(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.lists(values_of_all_kinds, max_size=10))
+@given(st.lists(values_of_all_kinds, min_size=1, max_size=10))
 def test_every_value_is_a_row_and_rows_keep_their_order(values: list[Any]) -> None:
     events = [event(value, number) for number, value in enumerate(values)]
     frame = to_frame(values, events)
