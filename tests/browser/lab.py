@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 START_LIMIT_S = 30.0
 URL = re.compile(r"http://127\.0\.0\.1:\d+/lab\S*")
 OPTIONS = ("--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1", "--LabApp.expose_app_in_browser=True")
-QUIET = ("--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
+NOTIFICATIONS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
 @contextlib.contextmanager
 def running_lab(folder: Path, log: Path) -> Iterator[str]:
     """Run JupyterLab on a folder, and give its URL, token included."""
-    command = [sys.executable, "-m", "jupyterlab", *OPTIONS, *QUIET, f"--ServerApp.root_dir={folder}"]
+    command = [sys.executable, "-m", "jupyterlab", *OPTIONS, f"--ServerApp.root_dir={folder}"]
     env = dict(os.environ) | {"JUPYTER_CONFIG_DIR": str(log.parent / "jupyter"), "IPYTHONDIR": str(log.parent / "ipython")}
+    # The question about news would cover the page.
+    settings = log.parent / "jupyter" / "lab" / "user-settings" / NOTIFICATIONS
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     with log.open("wb") as out:
         server = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:

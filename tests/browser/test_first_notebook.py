@@ -30,7 +30,8 @@ def notebook_page(tmp_path: Path, chromium: str, monkeypatch: pytest.MonkeyPatch
 
 
 def output_of(page: Page, source: str) -> Locator:
-    return page.locator(".jp-CodeCell", has_text=source).locator(".jp-OutputArea").first
+    cell = page.locator(".jp-CodeCell", has=page.locator(".jp-InputArea", has_text=source))
+    return cell.locator(".jp-OutputArea").first
 
 
 def test_a_batch_is_a_table_and_the_stream_is_a_picture(notebook_page: Page, tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_a_batch_is_a_table_and_the_stream_is_a_picture(notebook_page: Page, tmp
     expect(table.locator("tr").nth(5)).to_be_visible()
     graph = output_of(notebook_page, "stream.graph()")
     graph.scroll_into_view_if_needed()
-    picture = graph.locator("svg, img[src^='data:image/svg']")
+    picture = graph.locator(".jp-RenderedSVG img")
     expect(picture).to_be_visible()
     box = picture.bounding_box()
     assert box is not None
