@@ -7,6 +7,8 @@ Kafka's ``org.apache.kafka.common.utils.Utils.murmur2`` and ``BuiltInPartitioner
 
 from __future__ import annotations
 
+import struct
+
 __all__ = ["murmur2", "partition_for"]
 
 SEED = 0x9747B28C
@@ -18,10 +20,9 @@ def murmur2(data: bytes) -> int:
     """Return the 32-bit hash, unsigned."""
     whole = len(data) & ~3
     h = SEED ^ len(data)
-    for i in range(0, whole, 4):
-        k = (int.from_bytes(data[i : i + 4], "little") * M) & MASK
-        k = ((k ^ (k >> 24)) * M) & MASK
-        h = ((h * M) & MASK) ^ k
+    for word in struct.unpack(f"<{whole // 4}I", data[:whole]):
+        k = (word * M) & MASK
+        h = ((h * M) & MASK) ^ (((k ^ (k >> 24)) * M) & MASK)
     if len(data) > whole:
         h = ((h ^ int.from_bytes(data[whole:], "little")) * M) & MASK
     h = ((h ^ (h >> 13)) * M) & MASK

@@ -111,7 +111,7 @@ class Feed:
         self.ends_known: dict[TP, int] = {}
         self.lag_asked = 0.0
         self._fixing: Future[dict[TP, int]] | None = None
-        self._lock = threading.Lock()
+        self._gate = threading.Lock()  # held for ever by the first to begin
         self._begun = False
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -148,12 +148,9 @@ class Feed:
 
     def begin(self) -> None:
         """Start pumping on the I/O thread, unless that was done before. From any thread, returns at once."""
-        if self._begun:
+        if self._begun or not self._gate.acquire(blocking=False):
             return
-        with self._lock:
-            if self._begun:
-                return
-            self._begun = True
+        self._begun = True
         if self._closing:
             self._set_stopped()
             return
@@ -168,9 +165,8 @@ class Feed:
 
     async def _run(self) -> None:
         self.set_state("connecting")
-        pump: Pump | None = None
+        pump: Pump = Observer(self) if self.group is None else Member(self)
         try:
-            pump = Observer(self) if self.group is None else Member(self)
             await pump.run()
             self.finish()
         except asyncio.CancelledError:
@@ -180,8 +176,7 @@ class Feed:
             self.handover.fail(error)
         finally:
             self.reading = False
-            if pump is not None:
-                await pump.close()
+            await pump.close()
 
     def finish(self) -> None:
         """Say that all was handed over."""

@@ -23,6 +23,7 @@ __all__ = ["Outages"]
 
 T = TypeVar("T")
 SILENCE_S = 3.0
+PROBE_S = 2.0
 FIRST_CONNECT_S = 5.0
 RETRY_S = 0.5
 LOOK_S = 0.25
@@ -112,7 +113,7 @@ class Outages:
 
     async def _look_into(self, last_answer: float) -> None:
         try:
-            await self.feed.broker.check(self._topic())
+            await self.feed.broker.check(self._topic(), PROBE_S)
         except BrokerUnavailable as error:
             self._begin(error, last_answer)
             self._raise_if_too_long(error)

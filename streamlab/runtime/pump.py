@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
@@ -80,8 +81,10 @@ class Pump(ABC):
             await asyncio.sleep(0)  # others' turn, however fast records come
 
     async def _fetch(self, reader: Reader) -> list[RecordBatch]:
+        idle = contextlib.nullcontext() if self.assigned() else self.outages.not_asking()
         try:
-            batches = await reader.fetch(FETCH_S)
+            with idle:
+                batches = await reader.fetch(FETCH_S)
         except BrokerUnavailable as error:
             await self.outages.fetch_failed(error)
             return []

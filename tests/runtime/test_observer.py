@@ -11,6 +11,7 @@ import pytest
 from streamlab.broker.base import RecordBatch
 from streamlab.errors import InvalidPosition, OffsetOutOfRange, TopicNotFound
 from streamlab.events import TP
+from streamlab.runtime import outages, pump
 from tests.runtime.conftest import MakeFeed
 from tests.runtime.reading import Consumer, FailingBroker, send, until
 
@@ -271,6 +272,42 @@ async def test_a_pattern_goes_on_without_a_topic_that_is_deleted(broker: Failing
     assert [reader.stopped for reader in broker.readers] == [True, False]
 
 
+async def test_a_pattern_that_reads_nothing_needs_no_probe(
+    broker: FailingBroker, feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outages, "SILENCE_S", -1)
+    monkeypatch.setattr(outages, "LOOK_S", 0.01)
+    reading = feed(pattern(broker))
+    reading.begin()
+    await until(lambda: reading.state == "reading")
+    await asyncio.sleep(0.1)
+    assert broker.checks == []
+
+
+async def test_a_pattern_notices_a_deleted_topic_whose_reader_says_nothing(
+    broker: FailingBroker, feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices: list[str] = []
+    await send(broker, "log-a", "a")
+    consumer = Consumer(feed(pattern(broker), start="earliest", on_notice=notices.append))
+    await consumer.until(lambda: consumer.values("log-a") == "a")
+    broker.silent = True
+    await broker.delete_topic("log-a")
+    await until(lambda: notices)
+    assert notices == ["topic log-a was deleted"]
+
+
+async def test_a_topic_that_a_pattern_never_read_is_no_reason_to_go_on(
+    broker: FailingBroker, feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(broker, "log-a", "a")
+    reading = feed(pattern(broker))
+    reading.begin()
+    await until(lambda: reading.state == "reading")
+    broker.readers[0].fetch_error = TopicNotFound("another one", topic="log-z")
+    await until(lambda: reading.state == "failed")
+
+
 async def test_a_stopped_feed_is_taken_up_where_it_stood(broker: FailingBroker, feed: MakeFeed) -> None:
     await send(broker, "orders", "abc")
     first = Consumer(feed(start="earliest"))
@@ -294,6 +331,22 @@ async def test_lag_counts_what_was_not_taken(broker: FailingBroker, feed: MakeFe
     consumer = Consumer(reading)
     await consumer.until(lambda: consumer.values() == "abc")
     assert reading.lag() == {FIRST: 0, SECOND: 0}
+
+
+async def test_the_ends_are_looked_up_again_while_somebody_asks_for_the_lag(
+    broker: FailingBroker, feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pump, "WATERMARKS_S", 0.01)
+    reading = feed(start="earliest", max_bytes=0)
+    reading.begin()
+    await until(lambda: reading.lag() == {FIRST: 0, SECOND: 0})
+    await send(broker, "orders", "ab")
+    await until(lambda: reading.handover.full)
+    await send(broker, "orders", "cd")
+    await until(lambda: reading.lag() == {FIRST: 4, SECOND: 0})
+    await send(broker, "orders", "e")
+    await asyncio.sleep(0.1)
+    assert reading.ends_known[FIRST] == 5
 
 
 async def test_progress_grows_from_start_to_stop(broker: FailingBroker, feed: MakeFeed) -> None:
