@@ -25,7 +25,7 @@ from streamlab.events import TP, RecordMetadata
 
 __all__ = ["Producer"]
 
-LINGER_MS = 1
+LINGER_MS = 0  # a send that is awaited should not wait; what comes while a request is on its way shares the next one
 REQUEST_TIMEOUT_MS = 30_000
 ACKNOWLEDGED_S = 30.0
 MAX_REQUEST_BYTES = 100_000_000  # below what brokers read in one request (socket.request.max.bytes)

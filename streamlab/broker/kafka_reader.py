@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
@@ -40,10 +40,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
         self.reader = reader
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        await self.reader._revoked(frozenset(TP(*tp) for tp in revoked))
+        await self.reader._tell(self.reader._revoked, revoked)
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        await self.reader._assigned(frozenset(TP(*tp) for tp in assigned))
+        await self.reader._tell(self.reader._assigned, assigned)
 
 
 class KafkaReader:
@@ -60,13 +60,14 @@ class KafkaReader:
     def __init__(self, lookup: Lookup, options: ReaderOptions) -> None:
         self._lookup = lookup
         self._options = options
-        self._consumer: AIOKafkaConsumer | None = None
+        self._consumer: Any = None
         self._starting: asyncio.Task[None] | None = None
         self._stopped: asyncio.Task[None] | None = None
         self._batches = False
         self._last_answer = time.monotonic()
         self._generation = 0
         self._topics: frozenset[str] = frozenset(options.topics)
+        self._failure: Exception | None = None
 
     async def start(self) -> None:
         """Connect, and in group mode subscribe; topics are looked for first, and not made.
@@ -78,23 +79,31 @@ class KafkaReader:
         """
         for topic in self._options.topics:
             await self._lookup.partitions(topic)
+        bootstrap = await self._lookup.bootstrap()
+        try:
+            await self._connect(bootstrap)
+        except kafka.KafkaError as error:
+            await self._lookup.probe()
+            try:
+                await self._connect(await self._lookup.bootstrap())
+            except kafka.KafkaError:
+                raise translate(error, f"Cannot read from {self._lookup.where}") from error
+
+    async def _connect(self, bootstrap: str) -> None:
+        """Start a consumer; nothing of it stays when that fails. A stop meanwhile ends it quietly."""
         if self._stopped is not None:
             return
-        bootstrap = await self._lookup.bootstrap()
         consumer = self._consumer = self._make(bootstrap)
         starting = self._starting = asyncio.create_task(consumer.start())
         try:
             while not (await asyncio.wait({starting}, timeout=START_PROBE_S))[0]:
                 await self._lookup.probe()
-            if self._stopped is not None or starting.cancelled():
+            if self._stopped is not None:
                 return
             starting.result()
-        except Exception as error:
-            await self.stop()
-            if not isinstance(error, kafka.KafkaError):
-                raise
-            await self._lookup.probe()
-            raise translate(error, f"Cannot read from {self._lookup.where}") from error
+        except Exception:
+            await self._close()
+            raise
         self._batches = give_batches(consumer)
         if self._options.group is not None:
             consumer.subscribe(list(self._options.topics), listener=_Listener(self))
@@ -165,6 +174,9 @@ class KafkaReader:
             What time does not heal.
         """
         consumer = self._running()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         most = MAX_BATCHES if self._batches else MAX_RECORDS
         got: dict[Any, Any] = {}
         with contextlib.suppress(BrokerUnavailable, kafka.ConsumerStoppedError):
@@ -207,30 +219,36 @@ class KafkaReader:
     async def stop(self) -> None:
         """Leave the group and close the connection: within a few seconds, also with a broker that hangs."""
         if self._stopped is None:
-            self._stopped = asyncio.create_task(self._stop())
+            self._stopped = asyncio.create_task(self._close())
         await asyncio.shield(self._stopped)
 
-    async def _stop(self) -> None:
-        if self._starting is not None:
-            await asyncio.wait({self._starting}, timeout=1.0)
-            await end_tasks([self._starting])
-        if self._consumer is not None:
-            await close_consumer(self._consumer, STOP_S)
+    async def _close(self) -> None:
+        starting, consumer = self._starting, self._consumer
+        self._starting = self._consumer = None
+        if starting is not None:
+            await asyncio.wait({starting}, timeout=1.0)
+            await end_tasks([starting])
+        if consumer is not None:
+            await close_consumer(consumer, STOP_S)
 
     def _running(self) -> AIOKafkaConsumer:
-        if self._consumer is None or self._stopped is not None:
+        if self._consumer is None:
             raise InvalidState("This reader is not running: it was not started, or was stopped.")
         return self._consumer
+
+    async def _tell(self, callback: Callable[[frozenset[TP]], Awaitable[None]], tps: Iterable[Any]) -> None:
+        """Call back; a failure is raised by the next fetch, since aiokafka would only write it to its log."""
+        try:
+            await callback(frozenset(TP(*tp) for tp in tps))
+        except Exception as error:  # noqa: BLE001 - raised by the next fetch
+            self._failure = error
 
     async def _revoked(self, tps: frozenset[TP]) -> None:
         if tps and self._options.listener is not None:
             await self._options.listener.on_revoked(tps)
 
     async def _assigned(self, tps: frozenset[TP]) -> None:
-        consumer = self._consumer
-        if consumer is None:
-            return
-        self._generation = consumer._coordinator.generation
+        self._generation = self._running()._coordinator.generation
         if self._options.listener is not None:
             await self._options.listener.on_assigned(tps, self._generation)
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -106,11 +105,12 @@ async def test_a_token_may_come_from_a_function_a_coroutine_or_a_pair() -> None:
     assert [await o["sasl_oauth_token_provider"].token() for o in options] == ["a", "b", "c", "d"]
 
 
-async def test_a_function_that_returns_an_awaitable_is_awaited() -> None:
-    async def later() -> str:
-        return "a"
+async def test_an_object_that_is_called_and_awaited_gives_a_token() -> None:
+    class Provider:
+        async def __call__(self) -> str:
+            return "a"
 
-    assert await _Token(functools.partial(later)).token() == "a"
+    assert await _Token(Provider()).token() == "a"
 
 
 async def test_tasks_are_ended() -> None:

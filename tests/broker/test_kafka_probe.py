@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiokafka import errors as kafka_errors
 
+from streamlab.broker import kafka_probe
 from streamlab.broker.kafka import KafkaBroker
 from streamlab.broker.security import Security
 from streamlab.errors import AuthenticationFailed, BrokerUnavailable, StreamlabError, TopicNotFound
-from tests.broker.conftest import addresses
+from tests.broker.conftest import addresses, frozen
 from tests.kafka.harness import KafkaCluster
 
 PLAIN = {
@@ -167,8 +170,51 @@ async def test_a_partition_whose_leader_is_frozen_is_seen(own_kafka: Any, no_lea
     cluster = own_kafka(nodes=2)
     broker = KafkaBroker(addresses(cluster.address(1)))
     await broker.create_topic(topic_name, partitions=4)
-    cluster.freeze(2)
-    with pytest.raises(BrokerUnavailable, match=re.escape(cluster.address(2))):
+    with frozen(cluster, 2), pytest.raises(BrokerUnavailable, match=re.escape(cluster.address(2))):
         await broker.check(topic_name, timeout_s=1.0)
-    cluster.thaw(2)
     await broker.close()
+
+
+def test_a_partition_without_a_leader_is_named() -> None:
+    with pytest.raises(BrokerUnavailable, match="Partition 1 of t has no leader"):
+        kafka_probe._leaders((0, "t", False, [(0, 0, 1), (5, 1, -1)]), "t")
+
+
+async def test_a_login_that_fails_only_at_the_leader_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(*_: object) -> None:
+        raise AuthenticationFailed("no")
+
+    monkeypatch.setattr(kafka_probe, "_ask", ask)
+    with pytest.raises(AuthenticationFailed, match="no"):
+        await kafka_probe._reach([("b", 2)], ("a", 1), Security(), 1.0, need_all=True)
+
+
+def closed_by(cause: Exception | None) -> kafka_errors.KafkaConnectionError:
+    error = kafka_errors.KafkaConnectionError("Connection at h:1 closed")
+    error.__cause__ = cause
+    return error
+
+
+def tls_error(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, f"[SSL: {reason}]")
+    error.reason = reason
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "options", "said"),
+    [
+        (tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), TLS, "ssl_certfile="),
+        (closed_by(tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED")), TLS, "ssl_certfile="),
+        (closed_by(None), TLS, "ssl_certfile="),
+        (closed_by(None), PLAIN, "Is it Kafka"),
+        (ConnectionResetError(104, "reset by peer"), TLS, 'security_protocol="SASL_PLAINTEXT"'),
+        (ConnectionResetError(104, "reset by peer"), TLS_ONLY, 'security_protocol="PLAINTEXT"'),
+        (OSError(113, "No route to host"), {}, "No route to host"),
+    ],
+)
+def test_what_cannot_be_had_here_is_explained_too(error: Exception, options: dict[str, Any], said: str) -> None:
+    found = kafka_probe._explain(error, "h:1", Security.parse(options), 3.0, open_=False)
+    assert isinstance(found, BrokerUnavailable)
+    assert "h:1" in str(found)
+    assert said in str(found)

@@ -12,8 +12,7 @@ from streamlab.broker import kafka_producer
 from streamlab.broker.kafka import KafkaBroker
 from streamlab.errors import BrokerError, BrokerUnavailable, InvalidValue, MessageTooLarge, StreamlabError
 from streamlab.events import TP
-from tests import leaks
-from tests.broker.conftest import addresses
+from tests.broker.conftest import addresses, frozen
 from tests.broker.kafka_data import batches_of, reading, records_of
 from tests.kafka.harness import KafkaCluster
 
@@ -149,20 +148,17 @@ async def test_a_producer_that_cannot_start_is_an_error_and_leaves_nothing(
 
 
 async def test_an_unanswered_send_fails_and_a_frozen_broker_holds_up_no_close(
-    own_kafka: Any, topic_name: str, monkeypatch: pytest.MonkeyPatch
+    fragile: KafkaCluster, no_leaks: None, topic_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster = own_kafka()
-    before = await leaks.look()
     monkeypatch.setattr(kafka_producer, "ACKNOWLEDGED_S", 1.0)
-    broker = KafkaBroker(addresses(cluster.bootstrap))
+    broker = KafkaBroker(addresses(fragile.bootstrap))
     await broker.send(topic_name, key=None, value=b"v")
-    cluster.freeze()
-    with pytest.raises(BrokerUnavailable, match="not acknowledged the record in 1 s"):
-        await broker.send(topic_name, key=None, value=b"w")
-    began = time.monotonic()
-    await broker.close()
-    assert time.monotonic() - began < 6
-    assert await leaks.wait_for_none(before) == []
+    with frozen(fragile):
+        with pytest.raises(BrokerUnavailable, match="not acknowledged the record in 1 s"):
+            await broker.send(topic_name, key=None, value=b"w")
+        began = time.monotonic()
+        await broker.close()
+        assert time.monotonic() - began < 6
 
 
 async def test_what_is_sent_lands_where_a_java_client_would_put_it(

@@ -14,12 +14,9 @@ from streamlab.broker.kafka import KafkaBroker
 from streamlab.broker.kafka_reader import KafkaReader
 from streamlab.errors import AuthorizationFailed, BrokerUnavailable, InvalidState, OffsetOutOfRange
 from streamlab.events import TP
-from tests import leaks
-from tests.broker.conftest import addresses
+from tests.broker.conftest import addresses, frozen
 from tests.broker.kafka_data import batches_of, fetch_until_error, reading, records_of
 from tests.kafka.harness import KafkaCluster
-
-QUICK = {"session_timeout_s": 6.0}
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
@@ -259,48 +256,37 @@ async def test_a_broker_that_is_not_there_fails_the_start_at_once(no_leaks: None
     await broker.close()
 
 
-class TestFrozen:
-    """One broker for all that freezes."""
-
-    @pytest.fixture
-    def cluster(self, own_kafka: Any) -> KafkaCluster:
-        cluster: KafkaCluster = own_kafka()
-        return cluster
-
-    async def test_a_frozen_broker_is_seen_and_lost_nothing_when_it_is_back(self, cluster: KafkaCluster, topic_name: str) -> None:
-        broker = KafkaBroker(addresses(cluster.bootstrap))
-        await broker.create_topic(topic_name)
-        tp = TP(topic_name, 0)
-        await broker.send(topic_name, key=None, value=b"a")
-        async with reading(broker) as reader:
-            reader.assign({tp: 0})
-            await batches_of(reader, tp, 1)
-            cluster.freeze()
-            frozen = time.monotonic()
-            while time.monotonic() - frozen < 2:
+async def test_a_frozen_broker_is_seen_and_lost_nothing_when_it_is_back(
+    fragile: KafkaCluster, no_leaks: None, topic_name: str
+) -> None:
+    broker, tp = KafkaBroker(addresses(fragile.bootstrap)), TP(topic_name, 0)
+    await broker.send(topic_name, key=None, value=b"a")
+    async with reading(broker) as reader:
+        reader.assign({tp: 0})
+        await batches_of(reader, tp, 1)
+        with frozen(fragile):
+            since = time.monotonic()
+            while time.monotonic() - since < 2:
                 assert await reader.fetch(0.2) == []
-            assert reader.last_answer < frozen + 0.3
-            cluster.thaw()
-            sending = asyncio.create_task(broker.send(topic_name, key=None, value=b"b"))
-            assert [record.value for record in records_of(await batches_of(reader, tp, 2))] == [b"b"]
-            assert reader.last_answer > frozen + 2
-            await sending
-        await broker.close()
+            assert reader.last_answer < since + 0.1
+        sending = asyncio.create_task(broker.send(topic_name, key=None, value=b"b"))
+        assert [record.value for record in records_of(await batches_of(reader, tp, 2))] == [b"b"]
+        assert reader.last_answer > since + 2
+        await sending
+    await broker.close()
 
-    async def test_frozen_brokers_hold_up_no_stop_and_no_question(self, cluster: KafkaCluster, topic_name: str) -> None:
-        before = await leaks.look()
-        broker = KafkaBroker(addresses(cluster.bootstrap))
-        await broker.create_topic(topic_name)
-        tp = TP(topic_name, 0)
-        await broker.send(topic_name, key=None, value=b"a")
-        observer = broker.reader(ReaderOptions())
-        await observer.start()
-        observer.assign({tp: 0})
-        member = broker.reader(ReaderOptions(group="g", topics=(topic_name,)))
-        await member.start()
-        while not await member.fetch(0.2):
-            pass
-        cluster.freeze()
+
+async def test_frozen_brokers_hold_up_no_stop(fragile: KafkaCluster, no_leaks: None, topic_name: str) -> None:
+    broker, tp = KafkaBroker(addresses(fragile.bootstrap)), TP(topic_name, 0)
+    await broker.send(topic_name, key=None, value=b"a")
+    observer = broker.reader(ReaderOptions())
+    await observer.start()
+    observer.assign({tp: 0})
+    member = broker.reader(ReaderOptions(group=topic_name, topics=(topic_name,)))
+    await member.start()
+    while not await member.fetch(0.2):
+        pass
+    with frozen(fragile):
         with pytest.raises(BrokerUnavailable, match="no answer"):
             await member.commit({tp: 1})
         late = broker.reader(ReaderOptions())
@@ -310,25 +296,85 @@ class TestFrozen:
             began = time.monotonic()
             await stop()
             assert time.monotonic() - began < 6
-        assert await leaks.wait_for_none(before) == []
 
-    async def test_a_broker_that_was_killed_and_restarted_is_read_on(self, cluster: KafkaCluster, topic_name: str) -> None:
-        broker = KafkaBroker(addresses(cluster.bootstrap))
-        await broker.create_topic(topic_name)
-        tp = TP(topic_name, 0)
-        await broker.send(topic_name, key=None, value=b"a")
-        async with reading(broker) as reader:
-            reader.assign({tp: 0})
-            await batches_of(reader, tp, 1)
-            await asyncio.to_thread(cluster.kill)
-            assert await reader.fetch(0.3) == []
-            with pytest.raises(BrokerUnavailable, match="refuses connections"):
-                await broker.watermarks([tp])
-            await asyncio.to_thread(cluster.restart)
-            assert (await broker.watermarks([tp]))[tp].high == 1
-            await broker.send(topic_name, key=None, value=b"b")
-            assert [record.value for record in records_of(await batches_of(reader, tp, 2))] == [b"b"]
-        await broker.close()
+
+async def test_a_start_can_be_tried_again_when_the_broker_is_back(fragile: KafkaCluster, no_leaks: None, topic_name: str) -> None:
+    broker = KafkaBroker(addresses(fragile.bootstrap))
+    await broker.send(topic_name, key=None, value=b"a")
+    reader, tp = broker.reader(ReaderOptions()), TP(topic_name, 0)
+    with frozen(fragile), pytest.raises(BrokerUnavailable, match="no answer"):
+        await reader.start()
+    await reader.start()
+    reader.assign({tp: 0})
+    assert len(await batches_of(reader, tp, 1)) == 1
+    await reader.stop()
+    await broker.close()
+
+
+async def test_a_broker_that_was_killed_and_restarted_is_read_on(fragile: KafkaCluster, no_leaks: None, topic_name: str) -> None:
+    broker, tp = KafkaBroker(addresses(fragile.bootstrap)), TP(topic_name, 0)
+    await broker.send(topic_name, key=None, value=b"a")
+    async with reading(broker) as reader:
+        reader.assign({tp: 0})
+        await batches_of(reader, tp, 1)
+        await asyncio.to_thread(fragile.kill)
+        assert await reader.fetch(0.3) == []
+        with pytest.raises(BrokerUnavailable, match="refuses connections"):
+            await broker.watermarks([tp])
+        with pytest.raises(BrokerUnavailable, match="refuses connections"):
+            await broker.reader(ReaderOptions()).start()
+        await asyncio.to_thread(fragile.restart)
+        assert (await broker.watermarks([tp]))[tp].high == 1
+        await broker.send(topic_name, key=None, value=b"b")
+        assert [record.value for record in records_of(await batches_of(reader, tp, 2))] == [b"b"]
+    await broker.close()
+
+
+async def test_a_start_that_fails_twice_though_the_broker_answers_is_an_error(
+    kafka_broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kafka_broker.check()
+    monkeypatch.setattr("aiokafka.AIOKafkaConsumer.start", _raising(kafka_errors.KafkaConnectionError("Unable to bootstrap")))
+    with pytest.raises(BrokerUnavailable, match=r"Cannot read from .*Unable to bootstrap"):
+        await kafka_broker.reader(ReaderOptions()).start()
+
+
+async def test_an_error_of_a_callback_is_raised_by_the_next_fetch(kafka_broker: KafkaBroker, tp: TP) -> None:
+    async def revoked(tps: frozenset[TP]) -> None: ...
+
+    async def assigned(tps: frozenset[TP], generation: int) -> None:
+        raise RuntimeError("a defect")
+
+    async with reading(kafka_broker, group=tp.topic, topics=(tp.topic,), listener=GroupListener(revoked, assigned)) as reader:
+        with pytest.raises(RuntimeError, match="a defect"):
+            await fetch_until_error(reader)
+        assert await reader.fetch(0.1) == []
+
+
+async def test_an_error_while_reading_names_the_topic(kafka_broker: KafkaBroker, tp: TP, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with reading(kafka_broker) as reader:
+        reader.assign({tp: 0})
+        monkeypatch.setattr(reader._consumer, "getmany", _raising(kafka_errors.TopicAuthorizationFailedError(tp.topic)))
+        with pytest.raises(AuthorizationFailed, match=f"Cannot read {tp.topic}"):
+            await reader.fetch(0.1)
+
+
+async def test_trouble_that_time_heals_is_no_error_of_a_fetch(
+    kafka_broker: KafkaBroker, tp: TP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with reading(kafka_broker) as reader:
+        reader.assign({tp: 0})
+        monkeypatch.setattr(reader._consumer, "getmany", _raising(kafka_errors.NodeNotReadyError()))
+        assert await reader.fetch(0.1) == []
+
+
+async def test_a_group_without_a_listener_reads_too(kafka_broker: KafkaBroker, tp: TP) -> None:
+    await kafka_broker.send(tp.topic, key=None, value=b"a")
+    async with (
+        reading(kafka_broker, group=tp.topic, topics=(tp.topic,)) as one,
+        reading(kafka_broker, group=tp.topic, topics=(tp.topic,)),
+    ):
+        assert len(await batches_of(one, tp, 1)) == 1
 
 
 async def test_settings_for_aiokafka_may_be_passed_on(kafka_broker: KafkaBroker, tp: TP) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,8 @@ def test_no_secret_shows_in_an_error(config: dict[str, str]) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:
         parse(config=config)
     assert "hunter" not in str(caught.value)
+
+
+def test_a_client_certificate_is_loaded_or_named(kafka: KafkaCluster) -> None:
+    with pytest.raises(ImproperlyConfigured, match=re.escape(str(kafka.ca_path))):
+        parse(security_protocol="SSL", ssl_certfile=str(kafka.ca_path)).options()
