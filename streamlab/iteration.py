@@ -1,6 +1,7 @@
 """The loop that every stream runs: take an item, run the processors, hand the value out, ack it.
 
-One asynchronous generator, written for speed: what is not needed for every record is done once a run.
+One asynchronous generator, written for speed: what is not needed for every record is done once a run, and counters are
+kept in the loop and added up when somebody looks.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab import lifecycle
 from streamlab.errors import Skip
-from streamlab.events import Cell, Event, current_cell, empty
-from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, failed, left, skipped
+from streamlab.events import Cell, Event, current_cell
+from streamlab.loops import Loop
+from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, dropped, failed, left
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
@@ -22,8 +24,11 @@ __all__ = ["LATE", "Timer", "iterate"]
 
 TURN_S = 0.005
 """A loop over a full source gives its turn up this often."""
-
-
+SAMPLED = 16
+"""While a loop is quick, one item of so many is timed, and stands for them all."""
+SLOW_S = 20e-6
+"""A loop that takes longer for an item is slow: every item is timed."""
+set_current_cell = current_cell.set
 LATE = Marker("LATE")
 """Yielded to a reader with a timer when its deadline passed."""
 
@@ -62,30 +67,35 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     """
     source, live = stream._source, stream.processors
     thrown = source.errors
-    cell: Cell | None = None
     await lifecycle.loop_begins(stream)
+    loop = Loop(live)
+    stops = stream._stops
     merge = stream._merger()
-    turn = perf_counter()
+
+    def wanted() -> bool:
+        return not stream._halted and stream._stops == stops
+
+    count = timed_at = 0
+    slow = False
+    turn = last = began = perf_counter()
+    weight = 1
     try:
-        while not stream.should_stop:
+        while wanted():
             run = source.run
             items, opened = run
-            if opened is None:
-                store = None
-            else:
-                store, fast, build, check_key = opened.store, opened.fast, opened.build, opened.check_key
+            store, fast, check_key = (None, None, False) if opened is None else (opened.store, opened.fast, opened.check_key)
             for item in items:
-                if thrown or stream._halted:
+                if thrown or stream._stops != stops:
                     source.give_back(item, opened)
                     source.raise_thrown()
                     break
                 if opened is None:
                     if isinstance(item, Event):
                         value = item.value
-                        cell = [item, None, None, None]
+                        cell: Cell = (item, None, None, None, loop)
                     else:
                         value = item
-                        cell = [None, None, item, None]
+                        cell = (None, None, item, None, loop)
                 else:
                     if store is not None:
                         if store.closed:  # the partition is another consumer's now, and so are its records
@@ -103,52 +113,57 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                             if store is not None:
                                 store.ack(item.offset)
                             continue
-                    cell = [None, item, value, build]
-                current_cell.set(cell)
+                    cell = (None, item, value, opened, loop)
+                set_current_cell(cell)
                 stream._cell = cell
+                if live.active is not loop.active:
+                    loop.follow(live.active)
                 processor = None
-                began = perf_counter()
+                count += 1
+                timed = slow or count & (SAMPLED - 1) == 1
                 try:
-                    if began - turn > TURN_S:
-                        await asyncio.sleep(0)
-                        turn = began = perf_counter()
-                    for processor in live.active:
-                        processor.seen += 1
-                        processor.since = began
+                    if timed:
+                        began = perf_counter()
+                        weight = count - timed_at or 1
+                        slow = began - last > weight * SLOW_S
+                        timed_at, last = count, began
+                        if began - turn > TURN_S:
+                            await asyncio.sleep(0)
+                            turn = last = began = perf_counter()
+                    for processor in loop.active:
                         value = processor.function(value)
                         if type(value) is not processor.plain:
                             if not hasattr(value, "__await__"):
                                 processor.plain = type(value)
                             elif timer is None:
-                                value = await value
+                                value = await lifecycle.interruptible(stream, value, wanted)
                             else:
                                 task = asyncio.ensure_future(value)
                                 try:
-                                    while not (await asyncio.wait((task,), timeout=timer.left()))[0]:
+                                    while not await lifecycle.interruptible(stream, _done(task, timer), wanted):
                                         yield LATE
                                 finally:
                                     task.cancel()
                                 value = task.result()
-                        processor.since = 0.0
-                        now = perf_counter()
-                        processor.seconds += now - began
-                        began = now
+                        if timed:
+                            now = perf_counter()
+                            processor.seconds += (now - began) * weight
+                            began = now
                     processor = None
                     if merge is not None:
                         value = await merge(value)
                 except Skip:
-                    skipped(processor, perf_counter() - began)
+                    dropped(loop, processor, perf_counter() - began if timed else 0.0)
                     value = DROPPED
                 except Exception as error:
-                    failed(stream, cell, processor, error, perf_counter() - began)
+                    failed(stream, cell, processor, error, perf_counter() - began if timed else 0.0)
                     if not keep_going:
                         raise
                     value = DROPPED
-                except BaseException:  # cancelled, or closed while late: nobody got the item
-                    if processor is not None:
-                        processor.seen -= 1
-                        processor.since = 0.0
+                except BaseException as error:  # cancelled, stopped, or closed while late: nobody got the item
                     source.give_back(item, opened)
+                    if isinstance(error, lifecycle.Interrupted):
+                        return
                     raise
                 if value is DROPPED:
                     ack_cell(cell)
@@ -156,36 +171,40 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                         yield LATE
                     continue
                 if value is None and opened is None and cell[0] is None:
+                    dropped(loop, None, 0.0)
                     continue
-                stream.events_total += 1
+                loop.done += 1
                 try:
                     yield value
                 except BaseException:  # closed or thrown into: the body is done with it all the same
                     if stream.enable_acks if acks is None else acks:
                         left(stream, [cell])
                     raise
-                event = cell[0]
-                if (event is not None or store is not None) and (stream.enable_acks if acks is None else acks):
-                    if event is not None:
-                        event.ack()
-                    else:
-                        store.ack(item.offset)
+                if (opened is None or store is not None or loop.event_cell is cell) and (
+                    stream.enable_acks if acks is None else acks
+                ):
+                    ack_cell(cell)
             else:
                 if source.run is not run:
                     continue  # another reader of this source was here
                 if opened is not None and store is not None and items is opened.records:
                     store.finish(opened.batch.next_offset)
-                stream._cell = None
+                stream._cell = processor = None
                 if timer is not None and timer.passed():
                     yield LATE
-                if not await source.fill(stream._wanted, None if timer is None else timer.left()):
+                if not await source.fill(wanted, None if timer is None else timer.left()):
                     return
-                if perf_counter() - turn > TURN_S:
+                last = perf_counter()
+                if last - turn > TURN_S:
                     await asyncio.sleep(0)
-                    turn = perf_counter()
+                    turn = last = perf_counter()
     finally:
-        if acks is not False:  # else the cells are the caller's, who may still hand them out, or back
-            empty(cell)
+        loop.end()
         current_cell.set(None)
         stream._cell = None
         await lifecycle.loop_ends(stream)
+
+
+async def _done(task: asyncio.Future[Any], timer: Timer) -> bool:
+    done, _ = await asyncio.wait((task,), timeout=timer.left())
+    return bool(done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import AlreadyStarted, InvalidState, StreamClosed
@@ -12,9 +12,27 @@ from streamlab.errors import AlreadyStarted, InvalidState, StreamClosed
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
-__all__ = ["close_iterators", "close_soon", "halt", "loop_begins", "loop_ends", "related", "start", "stop_draining", "walk"]
+__all__ = [
+    "Interrupted",
+    "close_iterators",
+    "close_soon",
+    "halt",
+    "interruptible",
+    "loop_begins",
+    "loop_ends",
+    "related",
+    "start",
+    "stop_draining",
+    "walk",
+]
 
 STOP_S = 1.0
+INTERRUPT_S = 0.5
+"""An asynchronous processor may go on for so long after its stream was stopped."""
+
+
+class Interrupted(BaseException):
+    """Raised where a processor was awaited that its stream could not wait for when it was stopped."""
 
 
 def walk(stream: Stream[Any], step: Callable[[Stream[Any]], Stream[Any] | None]) -> Iterator[Stream[Any]]:
@@ -61,9 +79,8 @@ async def halt(stream: Stream[Any]) -> None:
     """Stop this stream and the nodes that it combines; its source is closed with its last reader."""
     if stream._halted:
         return
-    stream._halted = True
     stream.state = "stopping"
-    stream._source.bell.ring()
+    _mark_halted(stream)
     if stream._drive is not None:
         await stream._drive.finished(STOP_S)
     await stream.on_stop()
@@ -73,6 +90,57 @@ async def halt(stream: Stream[Any]) -> None:
         stream._source.close()
         await stream._source.closed()
     stream.state = "shutdown"
+
+
+class Wait:
+    """A task that waits for what a processor does."""
+
+    __slots__ = ("interrupted", "over", "task")
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
+        self.interrupted = self.over = False
+
+    def interrupt_later(self) -> None:
+        """Give it some time to end, from any thread."""
+        loop = self.task.get_loop()
+        with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
+            loop.call_soon_threadsafe(loop.call_later, INTERRUPT_S, self._interrupt)
+
+    def _interrupt(self) -> None:
+        if not self.over:
+            self.interrupted = True
+            self.task.cancel()
+
+
+async def interruptible(stream: Stream[Any], awaitable: Awaitable[Any], wanted: Callable[[], bool]) -> Any:
+    """Await what a processor does; Interrupted when the stream is stopped and it does not end soon."""
+    wait = Wait()
+    stream._waits.add(wait)
+    if not wanted():
+        wait.interrupt_later()
+    try:
+        return await awaitable
+    except asyncio.CancelledError:
+        if not wait.interrupted or wait.task.cancelling() > 1:
+            raise
+        raise Interrupted from None
+    finally:
+        wait.over = True
+        stream._waits.discard(wait)
+        if wait.interrupted:
+            wait.task.uncancel()
+
+
+def _mark_halted(stream: Stream[Any]) -> None:
+    """Have its loops end, wherever they run."""
+    stream._halted = True
+    stream._stops += 1
+    stream._source.bell.ring()
+    for wait in list(stream._waits):
+        wait.interrupt_later()
 
 
 async def close_iterators(stream: Stream[Any]) -> None:
@@ -97,10 +165,9 @@ async def stop_draining(stream: Stream[Any]) -> None:
 
 def close_soon(stream: Stream[Any]) -> None:
     """Stop from any thread, without waiting and without raising."""
-    stream._halted = True
     stream.state = "shutdown"
     stream._source.close()
-    stream._source.bell.ring()
+    _mark_halted(stream)
     drain = stream._drain
     if drain is not None:
         with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already

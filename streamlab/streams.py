@@ -15,6 +15,7 @@ from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
+from streamlab.loops import FOREVER
 from streamlab.processors import Processors, filter_by
 from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
@@ -107,8 +108,6 @@ class Stream(Generic[T]):
         self.errors = ErrorLog()
         """What could not be decoded or made a processor fail, the latest thousand."""
         self.outbox: Any = None
-        self.events_total = 0
-        """Values handed out."""
         self.task_owner: asyncio.Task[Any] | None = None
         self._on_start = on_start
         self._prev = prev
@@ -120,8 +119,11 @@ class Stream(Generic[T]):
         self._meter = Meter()
         self.frame_memory = FrameMemory()
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
         self._loops = 0
+        self._stops = 0
+        self._waits: set[lifecycle.Wait] = set()
         self._reset()
         app._register(self)
 
@@ -142,7 +144,12 @@ class Stream(Generic[T]):
 
     @current_event.setter
     def current_event(self, event: Event | None) -> None:
-        self._cell = None if event is None else [event, None, None, None]
+        self._cell = None if event is None else (event, None, None, None, FOREVER)
+
+    @property
+    def events_total(self) -> int:
+        """Values handed out."""
+        return self.processors.handed_out
 
     @property
     def feed(self) -> Feed | None:
@@ -373,7 +380,12 @@ class Stream(Generic[T]):
 
     def _read(self, **options: Any) -> AsyncGenerator[T, None]:
         """Iterate, or subscribe to the results where the background runner iterates."""
-        return iterate(self, **options) if self._drive is None else self._drive.subscription(**options)
+        return self._iterate(**options) if self._drive is None else self._drive.subscription(**options)
+
+    def _iterate(self, **options: Any) -> AsyncGenerator[T, None]:
+        values = iterate(self, **options)
+        self._readers.add(values)
+        return values
 
     def run(self) -> Self:
         """Run it in the background, so that no cell is busy with it, until ``stop()``; returns at once.
@@ -487,9 +499,6 @@ class Stream(Generic[T]):
     def should_stop(self) -> bool:
         """Whether it was stopped."""
         return self._halted
-
-    def _wanted(self) -> bool:
-        return not self._halted
 
     async def start(self) -> None:
         """Start it: runs ``on_start`` and consumes nothing by itself. AssertionError when it is started already."""
