@@ -14,7 +14,7 @@ from streamlab.broker import open_broker
 from streamlab.channels import Channel
 from streamlab.errors import InvalidType, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
-from streamlab.failures import ErrorLog
+from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
 from streamlab.runtime.io import on_io, wait
@@ -224,15 +224,24 @@ class App:
         """Stop everything and disconnect; a plain call, harmless when repeated."""
         self._close_soon()
         with contextlib.suppress(StreamlabError, TimeoutError):
-            wait(self.client.close(), CLOSE_S)
+            wait(self._disconnect(), CLOSE_S)
 
     async def aclose(self) -> None:
-        """As ``close``, waiting for agents, tasks and timers too."""
+        """As ``close``, waiting for agents, tasks, timers and streams too: what loops had is acked, and committed."""
         if not self.closed:
             await self.stop()
+            for error in await asyncio.gather(*(stream.stop() for stream in self.streams()), return_exceptions=True):
+                if isinstance(error, Exception):
+                    self.errors.add(StreamError(None, None, None, None, None, None, error))
         self._close_soon()
         with contextlib.suppress(StreamlabError, TimeoutError):
-            await asyncio.wait_for(on_io(self.client.close()), CLOSE_S)
+            await asyncio.wait_for(on_io(self._disconnect()), CLOSE_S)
+
+    async def _disconnect(self) -> None:
+        """Wait for the readers, which leave their groups, then close what they share; on the I/O thread."""
+        feeds = {id(stream.feed): stream.feed for stream in self.streams() if stream.feed is not None}
+        await asyncio.gather(*(feed.stop() for feed in feeds.values()))
+        await self.client.close()
 
     def _close_soon(self) -> None:
         """End everything that runs, from any thread, without waiting and without raising."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Bell", "FlowControlEvent", "FlowControlQueue"]
 
 T = TypeVar("T")
+PULSE_S = 0.25
 
 
 class Bell:
@@ -45,19 +47,40 @@ class Bell:
         waiter = (loop, future)
         with self._lock:
             self._waiters.append(waiter)
-        timer = None
+        timer = pulse = None
         try:
             if ready():
                 return
             if timeout_s is not None:
                 timer = loop.call_later(max(timeout_s, 0.0), _wake, future)
+            pulse = _Pulse(loop) if _in_cell() else None
             await future
         finally:
-            if timer is not None:
-                timer.cancel()
+            for running in (timer, pulse):
+                if running is not None:
+                    running.cancel()
             with self._lock:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
+
+
+class _Pulse:
+    """Gives a loop that waits a turn now and then: ipykernel 7.4 leaves an interrupt to the loop's next turn and wakes it not."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._beat()
+
+    def _beat(self) -> None:
+        self._next = self._loop.call_later(PULSE_S, self._beat)
+
+    def cancel(self) -> None:
+        """End it."""
+        self._next.cancel()
+
+
+def _in_cell() -> bool:
+    return "ipykernel" in sys.modules and threading.current_thread() is threading.main_thread()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
