@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from streamlab.events import event_in
+from streamlab.errors import KeyDecodeError
+from streamlab.events import event_of
 
 if TYPE_CHECKING:
     from streamlab.broker.base import BrokerRecord
@@ -53,18 +53,16 @@ class Origins:
     def of_cells(cls, cells: Iterable[Cell], *, headers: bool = False) -> Self:
         """Collect from a batch's cells without making events of those that still are records."""
         origins = cls(headers=[] if headers else None)
-        for build, run in groupby(cells, itemgetter(3)):
-            same = list(run)
-            records = [cell[1] for cell in same]
-            if build is not None and NoneType not in set(map(type, records)):
-                origins.add_records(build.__self__, records)
+        for opened, run in groupby(cells, itemgetter(3)):
+            if opened is not None:
+                origins.add_records(opened, [cell[1] for cell in run])
             else:
-                for cell in same:
-                    origins.add_event(event_in(cell))
+                for cell in run:
+                    origins.add_event(event_of(cell))
         return origins
 
     def add_records(self, opened: OpenedBatch, records: Sequence[BrokerRecord]) -> None:
-        """Add records of one batch; KeyDecodeError where a key is not what its type says."""
+        """Add records of one batch; a key that is not what its type says stays bytes."""
         keys = _keys(opened, records)
         self.runs.append(Run(*opened.batch.tp, len(records)))
         self.offsets += [record.offset for record in records]
@@ -104,8 +102,15 @@ def _keys(opened: OpenedBatch, records: Sequence[BrokerRecord]) -> list[Any]:
     decode = opened.key_fast
     try:
         return [None if (raw := record.key) is None else decode(raw) for record in records]
-    except Exception:  # noqa: BLE001 - whichever it was, the batch knows what to do about it
-        return list(map(opened.key, records))
+    except Exception:  # noqa: BLE001 - whatever a codec raises
+        return [_key(opened, record) for record in records]
+
+
+def _key(opened: OpenedBatch, record: BrokerRecord) -> Any:
+    try:
+        return opened.key(record)
+    except KeyDecodeError:  # who handed the value out has dealt with that
+        return record.key
 
 
 def _milliseconds(seconds: float | None) -> int | None:

@@ -1,0 +1,368 @@
+"""read, peek and topics_frame: plain calls."""
+
+import asyncio
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+import tqdm.auto
+
+import streamlab as sl
+from streamlab import frame_builder, reading
+from streamlab.broker.base import TopicInfo
+from streamlab.errors import (
+    InvalidPosition,
+    InvalidState,
+    InvalidValue,
+    KeyDecodeError,
+    MemoryLimitExceeded,
+    TopicNotFound,
+    ValueDecodeError,
+)
+from streamlab.runtime.feed import Feed
+from streamlab.runtime.io import wait
+
+T0_MS = 1_700_000_000_000
+
+
+@pytest.fixture
+def app() -> Iterator[sl.App]:
+    app = sl.App("reading", broker=f"memory://{uuid.uuid4().hex}")
+    yield app
+    app.close()
+
+
+def fill(
+    app: sl.App, values: list[bytes | None], *, partitions: int = 1, topic: str = "orders", key: bytes | None = b"k"
+) -> None:
+    """Create a topic and write the values round the partitions, a second apart."""
+
+    async def send() -> None:
+        await app.client.create_topic(topic, partitions=partitions)
+        for number, value in enumerate(values):
+            await app.client.send(
+                topic,
+                key=key,
+                value=value,
+                partition=number % partitions,
+                timestamp_ms=T0_MS + 1_000 * number,
+                headers=[("h", b"1")],
+            )
+
+    wait(send())
+
+
+def numbers(count: int) -> list[bytes | None]:
+    return [b'{"n":%d}' % number for number in range(count)]
+
+
+def test_reading_gives_every_message_as_a_row(app: sl.App) -> None:
+    fill(app, numbers(10), partitions=3)
+    frame = app.topic("orders").read()
+    assert sorted(frame["n"]) == list(range(10))
+    assert list(frame.columns) == ["timestamp", "key", "n"]
+    assert frame.index.names == ["partition", "offset"]
+    assert frame["n"].xs(1, level="partition").tolist() == [1, 4, 7]
+
+
+def test_an_empty_topic_is_an_empty_frame(app: sl.App) -> None:
+    fill(app, [])
+    frame = app.topic("orders").read()
+    assert len(frame) == 0
+    assert list(frame.columns) == ["timestamp", "key"]
+
+
+def test_a_topic_that_is_not_there_is_said_to_be_missing(app: sl.App) -> None:
+    with pytest.raises(TopicNotFound):
+        app.topic("nothing").read()
+    with pytest.raises(TopicNotFound):
+        app.topic("nothing").peek()
+
+
+def test_start_and_stop_are_positions(app: sl.App) -> None:
+    fill(app, numbers(10))
+    topic = app.topic("orders")
+    assert topic.read(start=-3)["n"].tolist() == [7, 8, 9]
+    assert topic.read(start=2, stop=4)["n"].tolist() == [2, 3]
+    moment = pd.Timestamp(T0_MS + 8_000, unit="ms", tz="UTC")
+    assert topic.read(start=moment.to_pydatetime())["n"].tolist() == [8, 9]
+
+
+def test_a_limit_ends_it_early(app: sl.App) -> None:
+    fill(app, numbers(10))
+    assert app.topic("orders").read(limit=4)["n"].tolist() == [0, 1, 2, 3]
+    assert len(app.topic("orders").read(limit=0)) == 0
+
+
+def test_a_limit_needs_no_stop(app: sl.App) -> None:
+    fill(app, numbers(10))
+    assert len(app.topic("orders").read(stop=None, limit=5)) == 5
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, "10"])
+def test_a_limit_is_a_number_of_messages(app: sl.App, limit: Any) -> None:
+    with pytest.raises(InvalidValue, match="limit"):
+        app.topic("orders").read(limit=limit)
+
+
+def test_reading_without_an_end_is_refused(app: sl.App) -> None:
+    with pytest.raises(InvalidPosition, match="limit="):
+        app.topic("orders").read(stop=None)
+
+
+def test_tombstones_are_rows(app: sl.App) -> None:
+    fill(app, [b'{"n":1}', None])
+    assert app.topic("orders").read()["n"].tolist() == [1, pd.NA]
+
+
+def test_headers_come_on_request(app: sl.App) -> None:
+    fill(app, numbers(1))
+    assert app.topic("orders").read(headers=True)["headers"].tolist() == [[("h", b"1")]]
+
+
+def test_several_topics_and_patterns_name_them(app: sl.App) -> None:
+    fill(app, numbers(1), topic="a1")
+    fill(app, numbers(1), topic="a2")
+    assert sorted(app.topic("a1", "a2").read()["topic"]) == ["a1", "a2"]
+    assert sorted(app.topic(pattern="a.*").read()["topic"]) == ["a1", "a2"]
+
+
+def test_a_bad_value_is_raised_with_its_place(app: sl.App) -> None:
+    fill(app, [b'{"n":1}', b"bad"])
+    with pytest.raises(ValueDecodeError, match="orders partition 0 offset 1"):
+        app.topic("orders", value_type=dict).read()
+
+
+def test_bad_values_are_passed_over_or_replaced_if_told(app: sl.App) -> None:
+    fill(app, [b'{"n":1}', b"bad", b'{"n":3}'])
+    topic = app.topic("orders", value_type=dict, on_error="skip")
+    assert topic.read()["n"].tolist() == [1, 3]
+    assert topic.read(on_error=lambda error: {"n": error.offset})["n"].tolist() == [1, 1, 3]
+    assert topic.read(on_error=lambda _: None)["n"].tolist() == [1, 3]
+    with pytest.raises(ValueDecodeError):
+        topic.read(on_error="raise")
+
+
+def test_bad_keys_are_bad_too(app: sl.App) -> None:
+    fill(app, numbers(2), key=b"x")
+    topic = app.topic("orders", key_type=int)
+    with pytest.raises(KeyDecodeError):
+        topic.read()
+    assert topic.read(on_error=lambda _: 7)["key"].tolist() == [b"x", b"x"]
+
+
+def test_a_policy_that_is_none_is_refused(app: sl.App) -> None:
+    with pytest.raises(InvalidValue, match="on_error"):
+        app.topic("orders").read(on_error="ignore")
+
+
+def test_too_much_for_the_memory_is_an_error_with_the_way_out(app: sl.App) -> None:
+    fill(app, numbers(100))
+    with pytest.raises(MemoryLimitExceeded, match=r"orders would need .* kB or more.*max_bytes is 500 bytes.*limit="):
+        app.topic("orders").read(max_bytes=500)
+
+
+def test_what_would_be_too_much_is_seen_early(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(app, numbers(100), partitions=10)
+    monkeypatch.setattr(reading, "GUESS_FROM_ROWS", 1)
+    monkeypatch.setattr(Feed, "progress", lambda _: 0.1)
+    with pytest.raises(MemoryLimitExceeded, match="first 10 messages"):
+        app.topic("orders").read(max_bytes=3_000)
+
+
+def test_a_limit_counts_in_the_guess(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(app, numbers(100), partitions=10)
+    monkeypatch.setattr(reading, "GUESS_FROM_ROWS", 1)
+    monkeypatch.setattr(Feed, "progress", lambda _: 0.1)
+    assert len(app.topic("orders").read(max_bytes=3_000, limit=15)) == 15
+
+
+@pytest.mark.parametrize(("size", "text"), [(999, "999 bytes"), (1_500_000, "2 MB"), (5.25e9, "5.2 GB"), (2e13, "20,000.0 GB")])
+def test_sizes_are_for_people(size: float, text: str) -> None:
+    assert reading._size(size) == text
+
+
+def test_an_interrupt_gives_what_was_read_and_says_so(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(app, numbers(100), partitions=2)
+    add = reading._add
+
+    def interrupted(builder: Any, *args: Any) -> None:
+        if builder.rows:
+            raise KeyboardInterrupt
+        add(builder, *args)
+
+    monkeypatch.setattr(reading, "_add", interrupted)
+    with pytest.warns(UserWarning, match="orders was interrupted: these are the first 50 messages") as caught:
+        frame = app.topic("orders").read()
+    assert len(frame) == 50
+    assert caught[0].category is UserWarning
+
+
+def test_chunks_and_batches_make_no_difference(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame_builder, "CHUNK_ROWS", 7)
+    fill(app, numbers(100), partitions=4)
+    frame = app.topic("orders").read()
+    assert sorted(frame["n"]) == list(range(100))
+    assert str(frame["n"].dtype) == "Int64"
+    assert set(frame["timestamp"] - pd.to_timedelta(frame["n"].astype("int64"), unit="s")) == {
+        pd.Timestamp(T0_MS, unit="ms", tz="UTC")
+    }
+
+
+class Bar:
+    """Stands in for tqdm."""
+
+    made: list[Any]
+
+    def __init__(self, *, total: int, desc: str, unit: str, leave: bool) -> None:
+        assert not leave
+        self.total, self.desc, self.unit, self.n, self.closed = total, desc, unit, 0, False
+        self.made.append(self)
+
+    def update(self, more: int) -> None:
+        self.n += more
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def bars(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    monkeypatch.setattr(Bar, "made", [], raising=False)
+    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
+    return Bar.made
+
+
+def test_a_long_reading_shows_its_progress(app: sl.App, bars: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PATIENCE_S", -1.0)
+    fill(app, numbers(20), partitions=2)
+    app.topic("orders").read()
+    (bar,) = bars
+    assert (bar.total, bar.n, bar.desc, bar.closed) == (20, 20, "orders", True)
+
+
+def test_a_short_reading_shows_none(app: sl.App, bars: list[Any]) -> None:
+    fill(app, numbers(20))
+    app.topic("orders").read()
+    assert bars == []
+
+
+def test_progress_can_be_turned_off(app: sl.App, bars: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PATIENCE_S", -1.0)
+    fill(app, numbers(20))
+    app.topic("orders").read(progress=False)
+    assert bars == []
+
+
+def test_the_real_bar_leaves_no_thread(app: sl.App, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PATIENCE_S", -1.0)
+    fill(app, numbers(20))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm's, about notebooks
+        app.topic("orders").read()
+    assert "orders" in capsys.readouterr().err
+    assert not [thread for thread in threading.enumerate() if "Monitor" in type(thread).__name__]
+
+
+async def test_plain_calls_work_while_a_loop_runs_in_this_thread(app: sl.App) -> None:
+    await asyncio.to_thread(fill, app, numbers(5))
+    topic = app.topic("orders")
+    assert len(topic.read()) == 5
+    assert len(topic.peek(2)) == 2
+    assert len(app.topics_frame()) == 1
+
+
+def test_plain_calls_work_in_any_thread(app: sl.App) -> None:
+    fill(app, numbers(5))
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(app.topic("orders").read()))
+    thread.start()
+    thread.join(10)
+    assert len(found[0]) == 5
+
+
+def test_on_the_io_thread_they_say_that_they_cannot(app: sl.App) -> None:
+    async def read() -> None:
+        app.topic("orders").read()
+
+    with pytest.raises(InvalidState, match="I/O thread"):
+        wait(read())
+
+
+def test_reading_leaves_nothing_behind(app: sl.App) -> None:
+    fill(app, numbers(5))
+    topic = app.topic("orders")
+    topic.read(limit=1)
+
+    async def tasks() -> set[str]:
+        return {task.get_name() for task in asyncio.all_tasks()}
+
+    assert "streamlab-feed" not in wait(tasks())
+
+
+def test_peek_shows_the_last_messages_of_all_partitions_newest_last(app: sl.App) -> None:
+    fill(app, numbers(10), partitions=3)
+    batch = app.topic("orders").peek(4)
+    assert list(batch) == [{"n": 6}, {"n": 7}, {"n": 8}, {"n": 9}]
+    assert [event.message.offset for event in batch.events if event is not None] == [2, 2, 2, 3]
+    assert batch.to_frame()["n"].tolist() == [6, 7, 8, 9]
+    assert "4 values" in batch._repr_html_()
+
+
+def test_peek_of_a_short_topic_shows_all(app: sl.App) -> None:
+    fill(app, numbers(2))
+    batch = app.topic("orders").peek()
+    assert list(batch) == [{"n": 0}, {"n": 1}]
+    assert batch.reason == "end"
+
+
+def test_peek_follows_the_topics_policy(app: sl.App) -> None:
+    fill(app, [b'{"n":1}', b"bad"])
+    with pytest.raises(ValueDecodeError):
+        app.topic("orders", value_type=dict).peek()
+    assert list(app.topic("orders", value_type=dict, on_error="skip").peek()) == [{"n": 1}]
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5])
+def test_peek_wants_a_number_of_messages(app: sl.App, n: Any) -> None:
+    with pytest.raises(InvalidValue, match="at least 1"):
+        app.topic("orders").peek(n)
+
+
+def test_topics_frame_counts_partitions_and_messages(app: sl.App) -> None:
+    fill(app, numbers(5), topic="b", partitions=2)
+    fill(app, [], topic="a")
+    frame = app.topics_frame()
+    assert frame.to_dict("records") == [
+        {"topic": "a", "partitions": 1, "messages": 0},
+        {"topic": "b", "partitions": 2, "messages": 5},
+    ]
+
+
+def test_topics_frame_of_an_empty_cluster_is_empty(app: sl.App) -> None:
+    assert app.topics_frame().empty
+
+
+def test_a_topic_that_vanishes_meanwhile_is_not_counted(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(app, numbers(1))
+    real = app.client.topics
+    answers = [{"gone": TopicInfo("gone", (0,), internal=False)}, None]
+
+    async def topics() -> dict[str, TopicInfo]:
+        return answers.pop(0) or await real()
+
+    monkeypatch.setattr(app.client, "topics", topics)
+    assert app.topics_frame()["topic"].tolist() == ["orders"]
+
+
+def test_a_topic_that_keeps_vanishing_is_an_error(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def topics() -> dict[str, TopicInfo]:
+        return {"gone": TopicInfo("gone", (0,), internal=False)}
+
+    monkeypatch.setattr(app.client, "topics", topics)
+    with pytest.raises(TopicNotFound):
+        app.topics_frame()
