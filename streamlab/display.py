@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["app_html", "errors_html", "event_html", "message_html", "stream_html", "topic_html"]
 
 _NOT_ASKED = "not asked yet: await app.refresh()"
-_LONG_S = 1.0
 _SET_BY = {0: " (set by the producer)", 1: " (set by the broker)"}
 
 
@@ -86,7 +85,7 @@ def stream_html(stream: Stream[Any]) -> str:
         ("mode", stream.mode),
         ("state", f"{stats.state}: {stats.detail}" if stats.detail else stats.state),
         ("events", f"{stats.events_total:,}{rate}"),
-        *_distance(stats),
+        *_progress(stats),
         ("errors", alarming(f"{stats.errors_total:,}, see stream.errors") if stats.errors_total else 0),
     ]
     hints = hint_lines(
@@ -193,8 +192,10 @@ def _partitions_seen(topic: Topic[Any]) -> str:
     return ", ".join(known) or "those of the topics that match the pattern"
 
 
-def _distance(stats: StreamStats) -> list[tuple[str, object]]:
+def _progress(stats: StreamStats) -> list[tuple[str, object]]:
     facts: list[tuple[str, object]] = []
+    if stats.busy is not None:
+        facts.append(("working in", stats.busy))
     if stats.lag:
         facts.append(("lag", sum(stats.lag.values())))
     if stats.progress is not None:
@@ -227,8 +228,6 @@ def _processors(stats: StreamStats, entries: Iterable[Processor]) -> Html:
 
 
 def _time_an_event(entry: ProcessorStats) -> object:
-    if entry.busy_s >= _LONG_S:
-        return alarming(f"in a call for {entry.busy_s:,.0f} s")
     return f"{entry.seconds / entry.seen * 1e6:,.1f} µs" if entry.seen else ""
 
 
