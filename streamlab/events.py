@@ -274,27 +274,38 @@ class Event:
         return event_html(self)
 
 
-# What the running code works on, one list for each item: [event or None, record, value, build].
-# The event is built from the other three when somebody asks. A list, because it is made for every record.
-Cell = list[Any]
+# What the running code works on, made for every item: (event or None, record, value, opened batch, loop).
+# An event of the second to fourth is made when somebody asks for it. A tuple, because that is the quickest to make; a list
+# where the event has to be remembered.
+Cell = tuple[Any, ...] | list[Any]
 
 current_cell: ContextVar[Cell | None] = ContextVar("streamlab_current_cell", default=None)
 
 
 def event_in(cell: Cell | None) -> Event | None:
-    """Return the cell's event, built now if it was not asked for before."""
-    if cell is None:
-        return None
-    event = cell[0]
-    if event is None and cell[1] is not None:
-        event = cell[0] = cell[3](cell[1], cell[2])
-    return event  # type: ignore[no-any-return] # a cell is a list for speed
+    """Return the cell's event; None when the loop that it belongs to is over."""
+    return event_of(cell) if cell is not None and cell[4].alive else None
 
 
-def empty(cell: Cell | None) -> None:
-    """Let every context that inherited this cell see no event from now on."""
-    if cell is not None:
-        cell[0] = cell[1] = None
+def event_of(cell: Cell) -> Event | None:
+    """Return the cell's event, made now if nobody asked for it before."""
+    event: Event | None = cell[0]
+    if event is not None or cell[3] is None:
+        return event
+    loop = cell[4]
+    if loop.event_cell is not cell:
+        loop.event = cell[3].build(cell[1], cell[2])
+        loop.event_cell = cell
+    event = loop.event
+    if isinstance(cell, list):
+        cell[0] = event
+    return event
+
+
+def made_event(cell: Cell) -> Event | None:
+    """Return the cell's event if there is one already."""
+    event: Event | None = cell[4].event if cell[4].event_cell is cell else cell[0]
+    return event
 
 
 def current_event() -> Event | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, InvalidValue, Skip
 from streamlab.events import Event
-from streamlab.iteration import iterate
 from streamlab.outcomes import failure
 
 if TYPE_CHECKING:
@@ -195,7 +194,7 @@ def _target(stream: Stream[Any]) -> Channel[Any]:
 async def _drained(stream: Stream[Any]) -> None:
     try:
         await _target(stream).maybe_declare()
-        async with contextlib.aclosing(iterate(stream, acks=True)) as values:
+        async with contextlib.aclosing(stream._iterate(acks=True)) as values:
             async for _ in values:
                 pass
     except Exception as error:  # noqa: BLE001 - whatever it is, the stream's reader gets it

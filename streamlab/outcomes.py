@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import DecodeError, KeyDecodeError
+from streamlab.events import made_event
 from streamlab.failures import StreamError
 
 if TYPE_CHECKING:
     from streamlab.events import Cell
+    from streamlab.loops import Loop
     from streamlab.processors import Processor
     from streamlab.sources import OpenedBatch
     from streamlab.streams import Stream
 
-__all__ = ["DROPPED", "ack_cell", "cell_item", "decode_again", "failed", "failure", "left", "skipped"]
+__all__ = ["DROPPED", "ack_cell", "cell_item", "decode_again", "dropped", "failed", "failure", "left"]
 
 
 class Marker:
@@ -32,18 +34,17 @@ DROPPED = Marker("DROPPED")
 
 def ack_cell(cell: Cell) -> None:
     """Ack what a cell was made from, without making an event for it."""
-    if cell[0] is not None:
-        cell[0].ack()
-    elif cell[1] is not None:
-        store = cell[3].__self__.store
-        if store is not None:
-            store.ack(cell[1].offset)
+    event = made_event(cell)
+    if event is not None:
+        event.ack()
+    elif cell[3] is not None and cell[3].store is not None:
+        cell[3].store.ack(cell[1].offset)
 
 
 def cell_item(cell: Cell) -> tuple[Any, OpenedBatch | None]:
-    """Return what ``Source.give_back`` takes, from a cell that was not emptied."""
-    if cell[1] is not None:
-        return cell[1], cell[3].__self__
+    """Return what ``Source.give_back`` takes."""
+    if cell[3] is not None:
+        return cell[1], cell[3]
     return (cell[2] if cell[0] is None else cell[0]), None
 
 
@@ -52,7 +53,7 @@ def left(stream: Stream[Any], cells: list[Cell]) -> None:
     for cell in cells if stream.app.conf.ack_on_error else reversed(cells):
         if stream.app.conf.ack_on_error:
             ack_cell(cell)
-        elif cell[0] is None or not cell[0].message.acked:
+        elif (event := made_event(cell)) is None or not event.message.acked:
             stream._source.give_back(*cell_item(cell))
 
 
@@ -77,27 +78,34 @@ def decode_again(stream: Stream[Any], record: Any, opened: OpenedBatch, error: E
     return value
 
 
-def skipped(processor: Processor | None, seconds: float) -> None:
+def dropped(loop: Loop, processor: Processor | None, seconds: float) -> None:
     """Count a value that a processor dropped."""
+    _count_before(loop, processor)
     if processor is not None:
-        processor.since = 0.0
         processor.skipped += 1
         processor.seconds += seconds
 
 
 def failed(stream: Stream[Any], cell: Cell, processor: Processor | None, error: Exception, seconds: float) -> None:
     """Count and keep a value that a processor failed on."""
+    _count_before(cell[4], processor)
     if processor is not None:
-        processor.since = 0.0
         processor.errors += 1
         processor.seconds += seconds
     stream.errors.add(failure(cell, None if processor is None else processor.name, error))
 
 
+def _count_before(loop: Loop, processor: Processor | None) -> None:
+    for earlier in loop.active:
+        if earlier is processor:
+            return
+        earlier.add_passed(1)
+
+
 def failure(cell: Cell, processor: str | None, error: BaseException) -> StreamError:
     """Describe what failed on a cell's item."""
-    if cell[1] is not None:
-        record, tp = cell[1], cell[3].__self__.batch.tp
+    if cell[3] is not None:
+        record, tp = cell[1], cell[3].batch.tp
         place = (tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value)
     elif cell[0] is not None:
         message = cell[0].message

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamlab.events import TP
+    from streamlab.processors import Processor
     from streamlab.streams import Stream
 
 __all__ = ["Meter", "ProcessorStats", "StreamStats"]
@@ -15,7 +16,7 @@ __all__ = ["Meter", "ProcessorStats", "StreamStats"]
 
 @dataclass(frozen=True, slots=True)
 class ProcessorStats:
-    """Counters of one processor; ``seconds`` is wall-clock time spent in it, ``busy_s`` how long it is in a call now."""
+    """Counters of one processor; ``seconds`` is wall-clock time spent in it."""
 
     name: str
     enabled: bool
@@ -24,7 +25,6 @@ class ProcessorStats:
     skipped: int
     errors: int
     seconds: float
-    busy_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Meter:
             buffered_bytes=0 if feed is None else feed.handover.buffered_bytes,
             progress=None if feed is None else feed.progress(),
             processors=processors,
-            busy=next((entry.name for entry in processors if entry.busy_s), None),
+            busy=_busy(stream),
         )
 
     def _rate(self, events: int, size: int) -> tuple[float, float]:
@@ -107,8 +107,7 @@ class Meter:
         return self._rates
 
 
-def _processor(entry: Any) -> ProcessorStats:
-    since = entry.since
+def _processor(entry: Processor) -> ProcessorStats:
     return ProcessorStats(
         name=entry.name,
         enabled=entry.enabled,
@@ -117,5 +116,14 @@ def _processor(entry: Any) -> ProcessorStats:
         skipped=entry.skipped,
         errors=entry.errors,
         seconds=entry.seconds,
-        busy_s=perf_counter() - since if since else 0.0,
     )
+
+
+def _busy(stream: Stream[Any]) -> str | None:
+    """Look into the running loops: which processor is in a call is not noted for every value, it would cost too much."""
+    for reader in list(stream._readers):
+        processor = reader.ag_frame.f_locals.get("processor") if reader.ag_running and reader.ag_frame else None
+        if processor is not None:
+            name: str = processor.name
+            return name
+    return None

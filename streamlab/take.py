@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar,
 
 from streamlab.channels import seconds
 from streamlab.errors import InvalidValue
-from streamlab.events import Cell, Event, current_cell, empty, event_in
+from streamlab.events import Cell, Event, current_cell, event_of
 from streamlab.iteration import LATE, Timer
+from streamlab.loops import FOREVER
 from streamlab.outcomes import ack_cell, cell_item, left
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Batch(list[T], Generic[T]):
         memory: FrameMemory | None = None,
     ) -> None:
         super().__init__(values)
-        self.cells: list[Cell] = cells if cells is not None else [[None, None, value, None] for value in self]
+        self.cells: list[Cell] = cells if cells is not None else [(None, None, value, None, FOREVER) for value in self]
         self.number = number
         self.reason: Reason = reason
         self.memory = FrameMemory() if memory is None else memory
@@ -68,7 +69,7 @@ class Batch(list[T], Generic[T]):
     @property
     def events(self) -> list[Event | None]:
         """The events of the values."""
-        return [event_in(cell) for cell in self.cells]
+        return _events(self.cells)
 
     def to_frame(self, *, headers: bool = False, depth: int = 3) -> pd.DataFrame:
         """Return a row a value: index partition and offset, then timestamp (UTC), key, and the values' fields.
@@ -100,17 +101,22 @@ class Batch(list[T], Generic[T]):
         return batch_html(self)
 
 
+def _events(cells: list[Cell]) -> list[Event | None]:
+    """Make the events of cells, which keep them from then on."""
+    cells[:] = [list(cell) if isinstance(cell, tuple) else cell for cell in cells]
+    return [event_of(cell) for cell in cells]
+
+
 def events_of(_values: list[Any], cells: list[Cell]) -> list[Any]:
     """Pick the events; values without one are passed over."""
-    return [event for cell in cells if (event := event_in(cell)) is not None]
+    return [event for event in _events(cells) if event is not None]
 
 
 def stamped(field: str) -> Pick:
     """Pick the values, with the message's timestamp in this field of those that can have it."""
 
     def pick(values: list[Any], cells: list[Cell]) -> list[Any]:
-        for value, cell in zip(values, cells, strict=True):
-            event = event_in(cell)
+        for value, event in zip(values, _events(cells), strict=True):
             if event is None:
                 continue
             if isinstance(value, dict):
@@ -169,7 +175,6 @@ class Take(Generic[T]):
         reader = stream._read(timer=timer, acks=False)
         values: list[Any] = []
         cells: list[Cell] = []
-        body: Cell | None = None
         number = 0
         acked_before = stream.enable_acks
         stream.enable_acks = False
@@ -179,10 +184,10 @@ class Take(Generic[T]):
                 reason = await self._collect(reader, timer, values, cells)
                 if not values:
                     break
+                cells[-1] = stream._cell = list(cells[-1])  # a list keeps its event
+                current_cell.set(cells[-1])
                 taken, handed = cells, self._hand_out(values, cells, number, reason)
                 values, cells = [], []
-                body = stream._cell = list(taken[-1])
-                current_cell.set(body)
                 number += 1
                 try:
                     yield handed
@@ -191,7 +196,6 @@ class Take(Generic[T]):
                         left(stream, taken)
                     raise
                 finally:
-                    empty(body)
                     stream._cell = None
                 self._settle(taken)
             self._raise_failure()
@@ -215,7 +219,7 @@ class Take(Generic[T]):
                     self._restart(timer, waiting=from_first)
                     continue
                 values.append(value)
-                cells.append(current_cell.get() or [])
+                cells.append(current_cell.get() or ())
                 if len(values) >= max_:
                     return "full"
                 if timer.deadline is None:

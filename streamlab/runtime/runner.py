@@ -11,10 +11,11 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidState
-from streamlab.events import Cell, current_cell, empty
+from streamlab.events import Cell, current_cell
 from streamlab.failures import StreamError
-from streamlab.iteration import LATE, Timer, iterate
+from streamlab.iteration import LATE, Timer
 from streamlab.lifecycle import stop_draining
+from streamlab.loops import Loop
 from streamlab.queues import FlowControlQueue
 from streamlab.runtime.io import LoopThread
 
@@ -50,9 +51,9 @@ class Drive:
         try:
             for other in stream.get_root_stream()._iter_ll_forwards():
                 await stop_draining(other)  # it goes on here, on this loop
-            async with contextlib.aclosing(iterate(stream, keep_going=True)) as values:
+            async with contextlib.aclosing(stream._iterate(keep_going=True)) as values:
                 async for value in values:
-                    tapped = (value, stream._cell or [])
+                    tapped = (value, stream._cell or ())
                     for queue in self._queues:
                         if not queue.offer(tapped):
                             await queue.put(tapped)
@@ -83,11 +84,11 @@ class Drive:
         """Yield what comes out of the stream from now on; the runner acks. It waits for the slowest subscription."""
         queue: FlowControlQueue[Tapped] = FlowControlQueue(SUBSCRIPTION_MAXSIZE)
         self._queues = (*self._queues, queue)
-        cell: Cell | None = None
+        loop = Loop()
         try:
             while True:
                 for value, cell in queue.drain():
-                    current_cell.set(cell)
+                    current_cell.set((*cell[:4], loop))
                     yield value
                 if self.ended and not queue.items:
                     return
@@ -97,7 +98,7 @@ class Drive:
         finally:
             self._queues = tuple(other for other in self._queues if other is not queue)
             queue.retire()
-            empty(cell)
+            loop.end()
             current_cell.set(None)
 
 
