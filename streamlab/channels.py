@@ -77,7 +77,7 @@ class Channel(Generic[T]):
         """Whether this iterator belongs to a stream, which will ack what it gets."""
         self._root = root
         self._refs: tuple[weakref.ref[Channel[T]], ...] = ()
-        self._declaring: Future[None] | None = None
+        self._declaring: Future[BaseException | None] | None = None
         bound = app.conf.stream_buffer_maxsize if maxsize is None else maxsize
         self.queue: Any = FlowControlQueue(bound, flow_control=app.flow_control, loop=loop) if queue is None else queue
         self._source: Source | None = None
@@ -240,16 +240,18 @@ class Channel(Generic[T]):
     async def maybe_declare(self) -> None:
         """Declare once: concurrent calls share one ``declare``, later ones return at once."""
         root = self._root or self
-        if root._declaring is not None:
-            await asyncio.shield(asyncio.wrap_future(root._declaring))
-            return
+        while root._declaring is not None:
+            error = await asyncio.shield(asyncio.wrap_future(root._declaring))
+            if error is None:
+                return
+            if not isinstance(error, asyncio.CancelledError):  # who declared it was interrupted: the next one does
+                raise error
         declaring = root._declaring = Future()
         try:
             await self.declare()
         except BaseException as error:
             root._declaring = None
-            declaring.set_exception(error)
-            declaring.exception()  # whoever waits gets it; nobody need
+            declaring.set_result(error)
             raise
         declaring.set_result(None)
 
