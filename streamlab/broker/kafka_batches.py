@@ -9,7 +9,9 @@ if not, ConsumerRecords are read, which is slower and right.
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, errors
@@ -25,6 +27,7 @@ __all__ = ["MAX_BATCHES", "MAX_RECORDS", "give_batches", "record_lists"]
 
 MAX_BATCHES = 64
 MAX_RECORDS = 500
+SMALL_BYTES = 1 << 15
 RECORD_OVERHEAD = 70  # what a record without key and value takes, for the size of plain records
 
 
@@ -34,18 +37,29 @@ class BatchRecords(fetching.PartitionRecords):  # type: ignore[misc] # aiokafka 
     next_fetch_offset: int
 
     def _unpack_records(self) -> Iterator[RecordBatch]:
-        total = self._records.size_in_bytes()
-        batches = []
-        while self._records.has_next():
-            batches.append(self._records.next_batch())
-        for batch in batches:
+        total, batches = self._records.size_in_bytes(), deque(_slices(self._records))
+        size = total // max(len(batches), 1)
+        while batches:
+            # Many small batches go as one: what is paid for each would cost more than its records.
+            start, together = self.next_fetch_offset, self._take(batches, max(SMALL_BYTES // size, 1))
+            if together:
+                yield _record_batch(TP(*self._tp), together, start, self.next_fetch_offset, size * len(together))
+
+    def _take(self, batches: deque[Any], most: int) -> list[Any]:
+        """Take batches from the left, at most so many that are to be read, past those that are not."""
+        taken: list[Any] = []
+        while batches and len(taken) < most:
+            batch = batches[0]
             if self._check_crcs and not batch.validate_crc():
+                if taken:
+                    break
                 raise errors.CorruptRecordException(f"Invalid CRC - {self._tp}")
-            start = self.next_fetch_offset
-            self.next_fetch_offset = max(start, batch.next_offset)
-            if self._is_aborted(batch) or batch.is_control_batch or batch.next_offset <= start:
-                continue
-            yield _record_batch(TP(*self._tp), batch, start, total // len(batches))
+            batches.popleft()
+            wanted = not self._is_aborted(batch) and not batch.is_control_batch and batch.next_offset > self.next_fetch_offset
+            self.next_fetch_offset = max(self.next_fetch_offset, batch.next_offset)
+            if wanted:
+                taken.append(batch)
+        return taken
 
     def _is_aborted(self, batch: Any) -> bool:
         if self._isolation_level != fetching.READ_COMMITTED or batch.producer_id is None:
@@ -67,6 +81,11 @@ class BatchFetcher(fetching.Fetcher):  # type: ignore[misc] # aiokafka is untype
         return got
 
 
+def _slices(records: Any) -> Iterator[Any]:
+    while records.has_next():
+        yield records.next_batch()
+
+
 class _Compressed:
     """Records of a batch that is unpacked when it is walked, with errors of ours."""
 
@@ -80,20 +99,25 @@ class _Compressed:
         try:
             return iter(self.batch)
         except Exception as error:
-            what = f"Cannot unpack a batch of {self.tp.topic} partition {self.tp.partition} at offset {self.batch.base_offset}"
+            what = f"Cannot unpack a batch of {self.tp.topic} partition {self.tp.partition} that ends at offset {self.batch.next_offset - 1}"
             raise translate(error, what, topic=self.tp.topic, partition=self.tp.partition) from error
 
 
-def _record_batch(tp: TP, batch: Any, start: int, size: int) -> RecordBatch:
-    legacy = not hasattr(batch, "base_offset")  # of message formats before Kafka 0.11, which know less of themselves
+def _record_batch(tp: TP, batches: list[Any], start: int, end: int, size: int) -> RecordBatch:
+    walks = [_Compressed(tp, batch) if _is_packed(batch) else batch for batch in batches]
     return RecordBatch(
         tp=tp,
-        records=_Compressed(tp, batch) if legacy or batch.compression_type else batch,
+        records=walks[0] if len(walks) == 1 else chain.from_iterable(walks),
         first_offset=start,
-        next_offset=batch.next_offset,
+        next_offset=end,
         size_bytes=size,
-        exact=not legacy and batch.base_offset >= start,
+        exact=getattr(batches[0], "base_offset", -1) >= start,
     )
+
+
+def _is_packed(batch: Any) -> bool:
+    """Whether it is compressed; what Kafka before 0.11 wrote does not say, nor where it begins."""
+    return bool(getattr(batch, "compression_type", 1))
 
 
 def _convert(records: Any) -> None:

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streamlab.broker.kafka_log import hush
@@ -26,6 +27,7 @@ from streamlab.broker.security import Security
 __all__ = ["QuietClient", "close_consumer", "connect_options", "end_tasks", "quiet"]
 
 METADATA_INTERVAL_S = 0.25
+LEAVE_S = 0.5
 CLIENT_ID = "streamlab"
 
 
@@ -155,8 +157,17 @@ async def close_consumer(consumer: AIOKafkaConsumer, timeout_s: float) -> None:
     await end_tasks(getattr(coordinator, name, None) for name in names)
     if fetcher is not None:
         await end_tasks([fetcher._fetch_task, *fetcher._pending_tasks])
-    if getattr(coordinator, "generation", 0) > 0:
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(0.5):
-                await coordinator._maybe_leave_group()
+    if getattr(coordinator, "member_id", ""):
+        await _leave_group(consumer._client, coordinator)
     await close_client(consumer._client)
+
+
+async def _leave_group(client: AIOKafkaClient, coordinator: Any) -> None:
+    """Take back a membership, so that the others need not wait for the session's end.
+
+    Not over the coordinator's own connection: there the broker answers nothing before the join that it is holding back.
+    """
+    request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(LEAVE_S):
+            await client.send(coordinator.coordinator_id, request)

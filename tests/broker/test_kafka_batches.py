@@ -63,10 +63,23 @@ async def test_a_batch_that_begins_before_the_position_says_so(
         await write_batch(made, tp, [b"%d" % i for i in range(10, 20)])
     async with reading(kafka_broker) as reader:
         reader.assign({tp: 7})
-        first, second = await batches_of(reader, tp, 20)
-    assert (first.first_offset, first.next_offset, first.exact) == (7, 10, False)
-    assert (second.first_offset, second.next_offset, second.exact) == (10, 20, True)
-    assert [record.value for record in records_of([first, second])] == [b"%d" % i for i in range(7, 20)]
+        batches = await batches_of(reader, tp, 20)
+    assert (batches[0].first_offset, batches[0].exact, batches[-1].next_offset) == (7, False, 20)
+    assert [record.value for record in records_of(batches)] == [b"%d" % i for i in range(7, 20)]
+
+
+async def test_small_batches_come_as_one_and_large_ones_alone(kafka: KafkaCluster, kafka_broker: KafkaBroker, tp: TP) -> None:
+    async with producer(kafka.bootstrap) as made:
+        for i in range(100):
+            await write_batch(made, tp, [b"%d" % i])
+        for letter in (b"a", b"b"):
+            await write_batch(made, tp, [letter * 900_000])
+    async with reading(kafka_broker) as reader:
+        reader.assign({tp: 0})
+        *small, one, two = await batches_of(reader, tp, 102)
+    assert len(small) < 50
+    assert [record.value for record in records_of(small)] == [b"%d" % i for i in range(100)]
+    assert [(b.first_offset, b.next_offset, b.exact) for b in (one, two)] == [(100, 101, True), (101, 102, True)]
 
 
 async def test_sizes_add_up_to_what_was_fetched(kafka: KafkaCluster, kafka_broker: KafkaBroker, tp: TP) -> None:
@@ -78,7 +91,10 @@ async def test_sizes_add_up_to_what_was_fetched(kafka: KafkaCluster, kafka_broke
         assert sum(batch.size_bytes for batch in await batches_of(reader, tp, 10)) in range(10_000, 12_000)
 
 
-async def test_at_most_64_batches_come_at_once(kafka: KafkaCluster, kafka_broker: KafkaBroker, tp: TP) -> None:
+async def test_at_most_64_batches_come_at_once(
+    kafka: KafkaCluster, kafka_broker: KafkaBroker, tp: TP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_batches, "SMALL_BYTES", 1)
     async with producer(kafka.bootstrap) as made:
         for i in range(150):
             await write_batch(made, tp, [b"%d" % i])
@@ -169,7 +185,7 @@ def test_an_aiokafka_that_works_otherwise_is_found_out(monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("_untried")
 def test_batches_that_come_out_wrong_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_batches, "_record_batch", lambda tp, batch, start, size: RecordBatch(tp, [], 0, 0, 0))
+    monkeypatch.setattr(kafka_batches, "_record_batch", lambda tp, batches, start, end, size: RecordBatch(tp, [], 0, 0, 0))
     assert not kafka_batches._fits()
 
 
@@ -197,12 +213,12 @@ def test_a_broken_checksum_is_an_error_and_what_came_before_is_not_lost() -> Non
 
 def test_a_batch_that_cannot_be_unpacked_names_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
-        base_offset = 40
+        next_offset = 41
 
         def __iter__(self) -> Any:
             raise ValueError("no such codec")
 
-    with pytest.raises(BrokerError, match=r"orders partition 2 at offset 40.*no such codec"):
+    with pytest.raises(BrokerError, match=r"orders partition 2 that ends at offset 40.*no such codec"):
         list(kafka_batches._Compressed(TP("orders", 2), Broken()))
 
 

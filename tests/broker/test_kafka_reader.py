@@ -128,6 +128,25 @@ async def test_a_commit_of_what_was_revoked_is_dropped_silently(kafka_broker: Ka
         assert await kafka_broker.committed(topic_name, [mine, others]) == {mine: 7, others: None}
 
 
+async def test_a_member_that_is_stopped_while_it_joins_keeps_no_partitions_from_the_others(
+    kafka_broker: KafkaBroker, topic_name: str
+) -> None:
+    await kafka_broker.create_topic(topic_name, partitions=2)
+    go_on = asyncio.Event()
+    async with Group(kafka_broker, topic_name) as group:
+        await group.join("one")
+        await until(lambda: group.settled(2))
+        group.before_revoke = lambda name: asyncio.wait_for(go_on.wait(), 20)  # type: ignore[arg-type]
+        two = await group.join("two")
+        await until(lambda: bool(two._consumer._coordinator.member_id))
+        group.assigned["two"] = frozenset()
+        await group.leave("two")
+        go_on.set()
+        began = time.monotonic()
+        await until(lambda: group.generations["one"] > 1 and group.settled(2))
+        assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("error", [kafka_errors.CommitFailedError(), kafka_errors.IllegalStateError()])
 async def test_a_commit_refused_for_its_generation_is_dropped_silently(
     kafka_broker: KafkaBroker, topic_name: str, monkeypatch: pytest.MonkeyPatch, error: Exception
