@@ -13,7 +13,7 @@ from streamlab.events import TP
 if TYPE_CHECKING:
     from streamlab.runtime.feed import Feed
 
-__all__ = ["discover", "watch"]
+__all__ = ["discover", "there", "watch"]
 
 LOOK_S = 1.5  # a deleted topic is to be noticed within 3 s
 ASK_EACH = 3
@@ -29,6 +29,16 @@ async def discover(feed: Feed) -> frozenset[TP]:
     for tp in sorted(feed.partitions - found):
         raise TopicNotFound(f"topic {tp.topic} has no partition {tp.partition} to read", topic=tp.topic, partition=tp.partition)
     return feed.partitions
+
+
+async def there(feed: Feed) -> frozenset[TP]:
+    """Return those of the partitions to read that are there."""
+    try:
+        return await discover(feed)
+    except TopicNotFound:
+        topics = feed.topics
+        found = await _all_partitions(feed.broker, await topics() if callable(topics) else topics)
+        return found if feed.partitions is None else found & feed.partitions
 
 
 async def _partitions(broker: Broker, topics: tuple[str, ...]) -> frozenset[TP]:

@@ -135,16 +135,18 @@ class Feed:
 
     async def _fix_start(self) -> dict[TP, int]:
         async with asyncio.timeout(FIRST_CONNECT_S):
-            tps = await discovery.discover(self)
-            return await resolve(Latest(), self.broker, tps, self.isolation, 0)
+            return await resolve(Latest(), self.broker, await discovery.there(self), self.isolation, 0)
 
-    async def fixed_start(self) -> dict[TP, int]:
-        """Return what ``fix_start`` found, awaited if it is still looking; {} when it found nothing."""
+    async def fixed_start(self) -> dict[TP, int] | None:
+        """Return what ``fix_start`` found, awaited if it is still looking; None when it could not look.
+
+        Partitions that are not in it were not there: whatever is in them came later.
+        """
         if self._fixing is None:
-            return {}
+            return None
         with contextlib.suppress(TimeoutError, StreamlabError):
             return await asyncio.shield(asyncio.wrap_future(self._fixing))
-        return {}
+        return None
 
     def begin(self) -> None:
         """Start pumping on the I/O thread, unless that was done before. From any thread, returns at once."""

@@ -42,7 +42,7 @@ class Observer(Pump):
 
     async def _starts(self, tps: frozenset[TP]) -> dict[TP, int]:
         known = self.feed.resume_from or await self.feed.fixed_start()
-        if not known:
+        if known is None:
             return await resolve(self.start, self.feed.broker, tps, self.feed.isolation, self.now_ms)
         added = () if isinstance(self.start, PerPartition) else tps - known.keys()
         fresh = await resolve(Earliest(), self.feed.broker, added, self.feed.isolation, self.now_ms)

@@ -1,0 +1,417 @@
+"""echo and through: what is forwarded, acked, and raised to whom."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import streamlab as sl
+from streamlab.streams import maybe_forward
+from tests.streaming import first, put_all, rest, turns, until
+
+
+@pytest.fixture
+def channel(app: sl.App) -> sl.Channel[Any]:
+    return app.channel()
+
+
+@pytest.fixture
+def target(app: sl.App) -> sl.Channel[Any]:
+    return app.channel()
+
+
+class Broken(sl.Channel[Any]):
+    """A channel to which nothing can be sent."""
+
+    async def send(self, **_: Any) -> Any:
+        raise KeyError("broken")
+
+
+class TestEcho:
+    async def test_every_channel_gets_the_value_as_it_is_at_that_point(self, app: sl.App, channel: sl.Channel[Any]) -> None:
+        one, two = app.channel(), app.channel()
+        readers = [aiter(one), aiter(two)]
+        stream = channel.stream(processors=[lambda value: value + 1])
+        assert stream.echo(one, two) is stream
+        stream.add_processor(lambda value: value * 10)
+        await channel.send(key="k", value=1)
+        assert await first(1, stream) == [20]
+        for reader in readers:
+            event = await anext(reader)
+            assert (event.key, event.value) == (None, 2)
+
+    async def test_an_event_as_value_is_forwarded_with_its_key(self, channel: sl.Channel[Any], target: sl.Channel[Any]) -> None:
+        reader = aiter(target)
+        stream = channel.stream(processors=[lambda _: sl.current_event()]).echo(target)
+        await channel.send(key="k", value=1)
+        await first(1, stream)
+        event = await anext(reader)
+        assert (event.key, event.value) == ("k", 1)
+
+    async def test_without_channels_nothing_is_added(self, channel: sl.Channel[Any]) -> None:
+        stream = channel.stream().echo()
+        assert len(stream.processors) == 0
+        await channel.send(value=1)
+        assert await first(1, stream) == [1]
+
+    async def test_a_name_on_a_channel_in_memory_is_a_value_error(self, channel: sl.Channel[Any]) -> None:
+        with pytest.raises(ValueError, match="topic"):
+            channel.stream().echo("name")
+
+    async def test_a_failure_waits_for_the_others_and_is_raised(self, app: sl.App, channel: sl.Channel[Any]) -> None:
+        class Slow(sl.Channel[Any]):
+            async def send(self, **options: Any) -> Any:
+                await turns()
+                return await super().send(**options)
+
+        slow = Slow(app)
+        reader = aiter(slow)
+        stream = channel.stream().echo(Broken(app), slow)
+        await channel.send(value=1)
+        with pytest.raises(KeyError, match="broken"):
+            await first(1, stream)
+        assert (await anext(reader)).value == 1
+        assert stream.processors["echoing"].errors == 1
+
+    async def test_a_name_on_a_topics_stream_is_that_topic(self, app: sl.App) -> None:
+        source = app.topic("echo-source", partitions=1)
+        await source.send(value=1)
+        assert await rest(source.stream(start="earliest", stop="end").echo("echo-target")) == [1]
+        assert await rest(app.topic("echo-target").stream(start="earliest", stop="end")) == [1]
+
+
+class TestThrough:
+    async def test_the_processed_value_is_forwarded_with_key_headers_and_timestamp(
+        self, channel: sl.Channel[Any], target: sl.Channel[Any]
+    ) -> None:
+        stream = channel.stream(processors=[lambda value: value + 1]).through(target)
+        await channel.send(key="k", value=1, timestamp=12.5, headers=[("h", b"1")])
+        (event,) = await first(1, stream.events())
+        assert (event.key, event.value) == ("k", 2)
+        assert event.message.timestamp == 12.5
+        assert event.message.headers == [("h", b"1")]
+        await stream.stop()
+
+    async def test_processors_run_once_in_all(self, channel: sl.Channel[Any], target: sl.Channel[Any]) -> None:
+        seen: list[int] = []
+        origin = channel.stream(processors=[lambda value: seen.append(value) or value])
+        stream = origin.through(target)
+        assert origin._processors[0] is not None
+        await put_all(channel, [1, 2])
+        assert await first(2, stream) == [1, 2]
+        assert seen == [1, 2]
+        await stream.stop()
+
+    async def test_a_filter_before_it_holds_values_back(self, channel: sl.Channel[Any], target: sl.Channel[Any]) -> None:
+        other = target.stream()
+        stream = channel.stream().filter(lambda value: value % 2).through(target)
+        await put_all(channel, [1, 2, 3])
+        assert await first(2, stream) == [1, 3]
+        assert await first(2, other) == [1, 3]
+        await stream.stop()
+
+    async def test_processors_of_the_result_are_its_own(self, channel: sl.Channel[Any], target: sl.Channel[Any]) -> None:
+        other = target.stream()
+        stream = channel.stream().through(target)
+        stream.add_processor(lambda value: value * 10)
+        await channel.send(value=1)
+        assert await first(1, stream) == [10]
+        assert await first(1, other) == [1]
+        await stream.stop()
+
+    async def test_plain_values_are_forwarded_as_they_are(self, app: sl.App, target: sl.Channel[Any]) -> None:
+        stream = app.stream([1, 2]).through(target)
+        assert await first(2, stream) == [1, 2]
+        await stream.stop()
+
+    async def test_the_origin_is_acked_when_the_value_was_forwarded(
+        self, channel: sl.Channel[Any], target: sl.Channel[Any]
+    ) -> None:
+        raw = aiter(channel)
+        stream = channel.stream().through(target)
+        await channel.send(value=1)
+        event = await anext(raw)
+        await first(1, stream)
+        await until(lambda: event.message.acked)
+        await stream.stop()
+
+    async def test_forwarding_begins_before_anybody_iterates(self, channel: sl.Channel[Any], target: sl.Channel[Any]) -> None:
+        reader = aiter(target)
+        stream = channel.stream().through(target)
+        await channel.send(value=1)
+        async with asyncio.timeout(5):
+            assert (await anext(reader)).value == 1
+        await stream.stop()
+
+    def test_without_a_loop_the_first_iteration_begins_it(self) -> None:
+        app = sl.App("no-loop-through", broker="memory://no-loop-through")
+        channel = app.channel()
+        stream = channel.stream().through(app.channel())
+
+        async def run() -> list[Any]:
+            await channel.send(value=1)
+            return await first(1, stream)
+
+        assert asyncio.run(run()) == [1]
+        app.close()
+
+    async def test_an_error_while_draining_is_raised_to_the_consumer_once(
+        self, channel: sl.Channel[Any], target: sl.Channel[Any]
+    ) -> None:
+        stream = channel.stream(processors=[lambda value: 1 // value]).through(target)
+        await channel.send(value=0)
+        with pytest.raises(ZeroDivisionError):
+            await first(1, stream)
+        await channel.send(value=1)
+        assert await first(1, stream) == [1]
+        await stream.stop()
+
+    async def test_a_target_that_fails_is_raised_to_the_consumer(self, app: sl.App, channel: sl.Channel[Any]) -> None:
+        stream = channel.stream().through(Broken(app))
+        await channel.send(value=1)
+        with pytest.raises(KeyError, match="broken"):
+            await first(1, stream)
+        await stream.stop()
+
+    async def test_stopping_leaves_nothing_running(
+        self, no_leaks: None, app: sl.App, channel: sl.Channel[Any], target: sl.Channel[Any]
+    ) -> None:
+        stream = channel.stream().through(target).through(app.channel())
+        await channel.send(value=1)
+        assert await first(1, stream) == [1]
+        await stream.stop()
+
+    def test_a_name_on_a_channel_in_memory_is_a_value_error(self, channel: sl.Channel[Any]) -> None:
+        with pytest.raises(ValueError, match="topic"):
+            channel.stream().through("name")
+
+    def test_concurrency_is_refused_before_a_bad_name(self, channel: sl.Channel[Any]) -> None:
+        with pytest.raises(sl.ImproperlyConfigured, match="concurrency"):
+            channel.stream(concurrency_index=0).through("name")
+
+    async def test_a_bad_name_is_refused_before_a_second_chain(self, channel: sl.Channel[Any], target: sl.Channel[Any]) -> None:
+        stream = channel.stream()
+        result = stream.through(target)
+        with pytest.raises(ValueError, match="topic"):
+            stream.through("name")
+        with pytest.raises(sl.ImproperlyConfigured, match="already"):
+            stream.through(target)
+        with pytest.raises(sl.ImproperlyConfigured, match="already"):
+            stream.group_by(str, name="text")
+        await result.stop()
+
+
+class TestGroupBy:
+    async def test_the_key_is_the_functions_and_the_rest_is_kept(self, channel: sl.Channel[Any]) -> None:
+        stream = channel.stream().group_by(lambda value: value["who"], name="who")
+        await channel.send(key="old", value={"who": "ann"}, timestamp=12.5, headers={"h": b"1"})
+        (event,) = await first(1, stream.events())
+        assert (event.key, event.value) == ("ann", {"who": "ann"})
+        assert (event.message.timestamp, event.headers) == (12.5, {"h": b"1"})
+        await stream.stop()
+
+    async def test_the_function_may_be_asynchronous(self, channel: sl.Channel[Any]) -> None:
+        async def key(value: int) -> str:
+            await asyncio.sleep(0)
+            return f"key {value}"
+
+        stream = channel.stream().group_by(key, name="key")
+        await channel.send(value=1)
+        assert await first(1, stream.items()) == [("key 1", 1)]
+        await stream.stop()
+
+    async def test_a_field_descriptor_needs_no_name(self, channel: sl.Channel[Any]) -> None:
+        class Order(sl.Record):
+            account: str
+
+        stream = channel.stream().group_by(Order.account)
+        await channel.send(value=Order(account="a"))
+        assert await first(1, stream.items()) == [("a", Order(account="a"))]
+        await stream.stop()
+
+    async def test_in_memory_it_gets_a_channel_of_its_own(self, channel: sl.Channel[Any]) -> None:
+        origin = channel.stream()
+        stream = origin.group_by(str, name="text")
+        other = channel.stream()
+        assert stream.channel._root is not channel
+        await put_all(channel, range(3))
+        assert await first(3, stream) == [0, 1, 2]
+        assert await first(3, other) == [0, 1, 2]
+        await turns()
+        assert other.channel.empty()
+        await stream.stop()
+
+    async def test_processors_stay_before_it(self, channel: sl.Channel[Any]) -> None:
+        keys: list[int] = []
+        stream = channel.stream(processors=[lambda value: value * 10]).filter(lambda value: value > 10)
+        grouped = stream.group_by(lambda value: keys.append(value) or value, name="value")
+        await put_all(channel, [1, 2])
+        assert await first(1, grouped.items()) == [(20, 20)]
+        assert keys == [20]
+        await grouped.stop()
+
+    async def test_when_the_key_cannot_be_had_the_value_is_skipped_acked_and_kept(self, channel: sl.Channel[Any]) -> None:
+        raw = aiter(channel)
+        origin = channel.stream()
+        stream = origin.group_by(lambda value: value["who"], name="who")
+        await put_all(channel, [{}, {"who": "ann"}])
+        assert await first(1, stream.items()) == [("ann", {"who": "ann"})]
+        assert (await anext(raw)).message.acked
+        assert origin.processors[0].skipped == 1
+        assert isinstance(origin.errors[0].error, KeyError)
+        await stream.stop()
+
+    async def test_an_interrupt_in_the_key_function_goes_through(self, channel: sl.Channel[Any]) -> None:
+        class Stop(BaseException):
+            pass
+
+        def key(value: int) -> str:
+            raise Stop
+
+        origin = channel.stream()
+        repartition = origin.group_by(key, name="key").get_root_stream()._processors[0]
+        await origin.stop()
+        event = sl.Event(origin.app, None, 1, None, sl.Message("t", 0, 0, 0.0, 0, None, None, None))
+        origin.current_event = event
+        with pytest.raises(Stop):
+            await repartition(1)
+
+    async def test_plain_values_are_a_runtime_error_to_the_consumer(self, app: sl.App, target: sl.Channel[Any]) -> None:
+        stream = app.stream([1]).group_by(str, name="text", topic=target)
+        with pytest.raises(RuntimeError, match="events"):
+            await first(1, stream)
+        await stream.stop()
+
+    def test_plain_values_without_topic_are_refused_at_the_call(self, app: sl.App) -> None:
+        with pytest.raises(sl.ImproperlyConfigured, match="topic="):
+            app.stream([1]).group_by(str, name="text")
+
+    def test_a_function_without_name_is_a_type_error(self, channel: sl.Channel[Any]) -> None:
+        with pytest.raises(TypeError, match="name="):
+            channel.stream().group_by(str)
+
+    def test_concurrency_is_refused_before_a_missing_name(self, channel: sl.Channel[Any]) -> None:
+        with pytest.raises(sl.ImproperlyConfigured, match="concurrency"):
+            channel.stream(concurrency_index=0).group_by(str)
+
+    async def test_a_missing_name_is_refused_before_a_second_chain(self, channel: sl.Channel[Any]) -> None:
+        stream = channel.stream()
+        result = stream.group_by(str, name="text")
+        with pytest.raises(TypeError, match="name="):
+            stream.group_by(str)
+        with pytest.raises(sl.ImproperlyConfigured, match="already"):
+            stream.group_by(str, name="text")
+        await result.stop()
+
+    def test_combine_is_allowed_with_concurrency(self, channel: sl.Channel[Any]) -> None:
+        assert channel.stream(concurrency_index=0).combine(channel.stream()).combined
+
+    def test_a_pattern_is_a_value_error(self, app: sl.App) -> None:
+        with pytest.raises(ValueError, match="pattern"):
+            app.topic(pattern="a.*").stream().group_by(str, name="text")
+
+    def test_several_topics_are_refused_at_the_call(self, app: sl.App) -> None:
+        with pytest.raises(sl.ImproperlyConfigured, match="a, b"):
+            app.topic("a", "b").stream().group_by(str, name="text")
+
+    @pytest.mark.parametrize(
+        ("prefix", "has_prefix", "expected"),
+        [("", False, "a-text-repartition"), ("p", False, "p-a-text-repartition"), ("p", True, "a-text-repartition")],
+    )
+    async def test_the_topics_name_and_settings(self, app: sl.App, prefix: str, has_prefix: bool, expected: str) -> None:
+        source = app.topic("a", key_type=int, value_type=dict, has_prefix=has_prefix)
+        stream = source.stream(prefix=prefix).group_by(str, name="text", partitions=3)
+        topic = stream.channel
+        assert topic.get_topic_name() == expected
+        assert (topic.partitions, topic.internal) == (3, True)
+        assert (topic.key_type, topic.value_type) == (None, dict)
+        await stream.stop()
+
+    async def test_the_key_type_is_the_fields_and_partitions_the_apps(self, app: sl.App) -> None:
+        class Order(sl.Record):
+            number: int
+
+        app.conf.topic_partitions = 5
+        stream = app.topic("a", key_type=str, value_type=Order).stream().group_by(Order.number)
+        assert stream.channel.get_topic_name() == "a-Order.number-repartition"
+        assert stream.channel.key_type is int
+        assert stream.channel.partitions == 5
+        await stream.stop()
+
+
+class TestOnTopics:
+    """On the embedded broker."""
+
+    async def test_through_a_topic(self, app: sl.App) -> None:
+        source = app.topic("source", partitions=2)
+        await source.declare()
+        stream = source.stream().through("target")
+        stream.add_processor(lambda value: value + 1)
+        await source.send(key="k", value=1, timestamp=12.5, headers={"h": b"1"})
+        (event,) = await first(1, stream.events())
+        assert (event.key, event.value, event.headers) == ("k", 1, {"h": b"1"})
+        assert event.message.timestamp == 12.5
+        await stream.stop()
+
+    async def test_bytes_are_forwarded_as_they_were_unless_a_processor_changed_the_value(self, app: sl.App) -> None:
+        source = app.topic("source", partitions=1)
+        await source.declare()
+        stream = source.stream(processors=[lambda value: {"b": 2} if "b" in value else value]).through("target")
+        await source.send(value=b'{ "a" :1}')
+        await source.send(value=b'{ "b" :1}')
+        events = await first(2, stream.events())
+        assert [event.message.value for event in events] == [b'{ "a" :1}', b'{"b":2}']
+        await stream.stop()
+
+    async def test_tombstones_and_missing_keys_stay_what_they_are(self, app: sl.App) -> None:
+        source = app.topic("source", partitions=1)
+        await source.declare()
+        stream = source.stream().through("target")
+        await source.send(key="k", value=None)
+        await source.send(value=1)
+        assert await first(2, stream.items()) == [("k", None), (None, 1)]
+        await stream.stop()
+
+    async def test_group_by_puts_equal_keys_into_one_partition(self, app: sl.App) -> None:
+        source = app.topic("source", partitions=1)
+        await source.declare()
+        stream = source.stream().group_by(lambda value: value % 3, name="rest", partitions=4)
+        for number in range(12):
+            await source.send(value=number)
+        events = await first(12, stream.events())
+        assert {event.message.topic for event in events} == {"source-rest-repartition"}
+        partitions: dict[str, set[int]] = {}
+        for event in events:
+            assert event.key == str(event.value % 3)
+            partitions.setdefault(event.key, set()).add(event.message.partition)
+        assert [len(found) for found in partitions.values()] == [1, 1, 1]
+        await stream.stop()
+
+    async def test_what_was_in_the_target_before_is_not_read(self, app: sl.App) -> None:
+        source, target = app.topic("source", partitions=1), app.topic("target", partitions=1)
+        await source.declare()
+        await target.send(value="old")
+        stream = source.stream().through(target)
+        await source.send(value="new")
+        assert await first(1, stream) == ["new"]
+        await stream.stop()
+
+    async def test_a_source_that_does_not_exist_is_reported_by_the_first_read(self, app: sl.App) -> None:
+        stream = app.topic("missing").stream().through("target")
+        with pytest.raises(sl.TopicNotFound, match="missing"):
+            await first(1, stream)
+        await stream.stop()
+
+
+async def test_maybe_forward_sends_events_on_as_they_came_and_anything_else_as_value(
+    app: sl.App, target: sl.Channel[Any]
+) -> None:
+    reader = aiter(target)
+    message = sl.Message("t", 0, 0, 12.5, 0, [("h", b"1")], "k", "v")
+    await maybe_forward(app.create_event("key", "value", None, message), target)
+    await maybe_forward("plain", target)
+    event, plain = await anext(reader), await anext(reader)
+    assert (event.key, event.value, event.message.timestamp, event.headers) == ("k", "v", 12.5, {"h": b"1"})
+    assert (plain.key, plain.value) == (None, "plain")
