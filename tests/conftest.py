@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests import leaks
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
     from streamlab import App
+
+# How long one example takes says nothing on a machine that others use too.
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("unhurried")
 
 FIXTURES = {"kafka": ("kafka", "own_kafka"), "browser": ("chromium",)}
 MISSING: dict[str, Callable[[], str | None]] = {"kafka": harness.missing, "browser": browser.missing}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pydantic
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab import columns, frame_builder
@@ -555,7 +555,6 @@ values_of_all_kinds = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(values_of_all_kinds, min_size=1, max_size=10))
 def test_every_value_is_a_row_and_rows_keep_their_order(values: list[Any]) -> None:
     events = [event(value, number) for number, value in enumerate(values)]
@@ -564,7 +563,6 @@ def test_every_value_is_a_row_and_rows_keep_their_order(values: list[Any]) -> No
     assert frame.columns.is_unique
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys("abcd", scalars)), min_size=1, max_size=30), st.integers(1, 29))
 def test_dtypes_only_change_to_wider_ones(values: list[Any], cut: int) -> None:
     memory = FrameSchema()
@@ -576,7 +574,6 @@ def test_dtypes_only_change_to_wider_ones(values: list[Any], cut: int) -> None:
         assert before.get(str(name), "object") in (str(frame[name].dtype), "empty")
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-(2**70), 2**70) | st.none(), min_size=1))
 def test_integers_stay_exact(numbers: list[int | None]) -> None:
     kept = to_frame([{"a": number} for number in numbers])["a"].tolist()

@@ -1,11 +1,13 @@
 """read, peek and topics_frame: plain calls."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 import uuid
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ import streamlab as sl
 from streamlab import frame_builder, reading
 from streamlab.broker.base import TopicInfo
 from streamlab.errors import (
+    BrokerUnavailable,
     InvalidPosition,
     InvalidState,
     InvalidValue,
@@ -25,6 +28,9 @@ from streamlab.errors import (
 )
 from streamlab.runtime.feed import Feed
 from streamlab.runtime.io import wait
+
+if TYPE_CHECKING:
+    from tests.kafka.harness import KafkaCluster
 
 T0_MS = 1_700_000_000_000
 
@@ -366,3 +372,28 @@ def test_a_topic_that_keeps_vanishing_is_an_error(app: sl.App, monkeypatch: pyte
     monkeypatch.setattr(app.client, "topics", topics)
     with pytest.raises(TopicNotFound):
         app.topics_frame()
+
+
+def test_kafka_is_read_to_the_end_and_left_as_it_is(kafka: KafkaCluster, topic_name: str) -> None:
+    app = sl.App(topic_name, broker=kafka.url)
+    try:
+        fill(app, numbers(300), partitions=3, topic=topic_name)
+        topic = app.topic(topic_name)
+        frame = topic.read()
+        assert sorted(frame["n"]) == list(range(300))
+        assert {str(dtype) for dtype in frame.dtypes} == {"datetime64[ms, UTC]", "str", "Int64"}
+        assert list(topic.peek(2)) == [{"n": 298}, {"n": 299}]
+        assert app.topics_frame().set_index("topic").loc[topic_name].to_dict() == {"partitions": 3, "messages": 300}
+        assert topic_name not in wait(app.client.groups())
+    finally:
+        app.close()
+
+
+def test_kafka_that_is_not_there_is_an_error_soon() -> None:
+    app = sl.App("nowhere", broker="kafka://localhost:1")
+    try:
+        for call in (app.topic("orders").read, app.topic("orders").peek, app.topics_frame):
+            with pytest.raises(BrokerUnavailable, match="localhost:1"):
+                call()
+    finally:
+        app.close()
