@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamlab.broker import positions_back
@@ -129,18 +129,21 @@ def test_anything_else_is_refused_with_what_is_allowed(value: Any) -> None:
         parse(value, end=True)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30) | st.from_regex(r"-?[0-9.]+[smhdwx]?|[0-9T:Z+-]+"))
 def test_any_text_is_a_position_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidPosition):
         assert isinstance(parse(text, end=True), Position)
 
 
+@settings(deadline=None)
 @given(st.integers(-(1 << 62), 1 << 62))
 def test_numbers_mean_the_same_as_text(number: int) -> None:
     if len(str(number)) < 19:
         assert parse(number, end=False) == parse(str(number), end=False)
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_a_time_says_the_same_as_its_text(moment: datetime) -> None:
     expected = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
@@ -281,6 +284,7 @@ class HolesBroker(MemoryBroker):
         return self.readers[-1]
 
 
+@settings(deadline=None)
 @given(
     offsets=st.tuples(st.sets(st.integers(0, 199)), st.sets(st.integers(0, 199))),
     highs=st.tuples(st.integers(0, 200), st.integers(0, 200)),

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -42,6 +43,33 @@ def test_a_batch_without_records_is_done_when_it_was_walked() -> None:
     store = AckStore(ORDERS)
     store.finish(9)
     assert store.committable == 9
+
+
+def test_what_is_delivered_while_a_commit_is_looked_up_is_not_in_it() -> None:
+    class Racing(dict[int, None]):
+        def __iter__(self) -> Iterator[int]:
+            store.deliver(10)
+            return iter(())
+
+    store = AckStore(ORDERS)
+    store.finish(10)
+    store._unacked = Racing()
+    assert store.committable == 10
+
+
+def test_a_look_up_that_the_reader_interferes_with_is_made_again() -> None:
+    class Changed(dict[int, None]):
+        looked = 0
+
+        def __iter__(self) -> Iterator[int]:
+            self.looked += 1
+            if self.looked == 1:
+                raise RuntimeError("dictionary changed size during iteration")
+            return super().__iter__()
+
+    store = AckStore(ORDERS)
+    store._unacked = Changed({7: None})
+    assert store.committable == 7
 
 
 class Acking(RuleBasedStateMachine):
@@ -85,8 +113,10 @@ class Acking(RuleBasedStateMachine):
 
 
 TestAcking = Acking.TestCase
+TestAcking.settings = settings(deadline=None, max_examples=50)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(1, 2000))
 def test_a_commit_from_another_thread_never_passes_an_unacked_offset(count: int) -> None:
     store, acked, wrong, over = AckStore(ORDERS), [-1], list[int](), threading.Event()

@@ -3,7 +3,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamlab.broker.base import RecordBatch
@@ -209,6 +209,7 @@ def read_all(handover: Handover, into: list[int]) -> None:
     asyncio.run(read())
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=4), max_size=30), max_bytes=st.integers(0, 60))
 def test_readers_in_other_threads_get_everything_once_and_the_bound_holds(sizes: list[list[int]], max_bytes: int) -> None:
     handover, got = Handover(max_bytes), [list[int](), list[int]()]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamlab.broker.base import RecordBatch
@@ -69,6 +69,7 @@ def test_the_end_is_reached_when_every_partition_is_there() -> None:
     assert limits.reached({FIRST: 4, SECOND: 5})
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_exactly_the_records_within_all_bounds_are_left(data: st.DataObject) -> None:
     number = st.integers(0, 30)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamlab.broker.base import RecordBatch
+from streamlab.broker.base import GroupListener, RecordBatch
 from streamlab.errors import AuthorizationFailed, BrokerUnavailable, OffsetOutOfRange, TopicNotFound
 from streamlab.events import TP
 from streamlab.runtime.io import on_io
@@ -28,6 +28,10 @@ async def until_committed(broker: FailingBroker, first: int | None, second: int 
     async with asyncio.timeout(20):
         while await committed(broker) != (first, second):
             await asyncio.sleep(0.01)
+
+
+async def revoke(listener: GroupListener) -> None:
+    await listener.on_revoked(frozenset(BOTH))
 
 
 async def commit(broker: FailingBroker, offset: int) -> None:
@@ -190,6 +194,17 @@ async def test_a_rebalance_does_not_move_the_end(broker: FailingBroker, feed: Ma
     assert reading.state == "reading"
     await send(broker, "orders", "de")
     assert (await consumer.to_end()).values() == "abcd"
+
+
+async def test_between_revocation_and_assignment_nothing_is_at_its_end(broker: FailingBroker, feed: MakeFeed) -> None:
+    reading = feed(group="g", stop=4)
+    reading.begin()
+    await until(lambda: reading.stores)
+    listener = broker.readers[0]._listener
+    assert listener is not None
+    await on_io(revoke(listener))
+    await asyncio.sleep(0.3)  # more than a fetch
+    assert reading.state == "reading"
 
 
 async def test_a_member_without_partitions_is_at_its_end(broker: FailingBroker, feed: MakeFeed) -> None:

@@ -12,6 +12,7 @@ from streamlab.broker.base import RecordBatch
 from streamlab.errors import InvalidPosition, OffsetOutOfRange, TopicNotFound
 from streamlab.events import TP
 from streamlab.runtime import outages, pump
+from streamlab.runtime.io import on_io
 from tests.runtime.conftest import MakeFeed
 from tests.runtime.reading import Consumer, FailingBroker, send, until
 
@@ -292,6 +293,7 @@ async def test_a_pattern_notices_a_deleted_topic_whose_reader_says_nothing(
     consumer = Consumer(feed(pattern(broker), start="earliest", on_notice=notices.append))
     await consumer.until(lambda: consumer.values("log-a") == "a")
     broker.silent = True
+    await asyncio.sleep(0.25)  # until the fetch in flight is over
     await broker.delete_topic("log-a")
     await until(lambda: notices)
     assert notices == ["topic log-a was deleted"]
@@ -367,6 +369,21 @@ async def test_a_slow_reader_holds_the_feed_back(broker: FailingBroker, feed: Ma
     await asyncio.sleep(0.05)
     assert reading.handover.buffered_records <= 64 * 500
     assert len((await Consumer(reading).to_end()).values()) == 40_000
+
+
+async def test_others_on_the_io_loop_get_their_turn_however_fast_records_come(broker: FailingBroker, feed: MakeFeed) -> None:
+    total = 5 * 64 * 500
+    await send(broker, "orders", "a" * total)
+    reading, seen = feed(start="earliest"), set[int]()
+
+    async def look() -> None:
+        while reading.handover.buffered_records < total:
+            seen.add(reading.handover.buffered_records)
+            await asyncio.sleep(0)
+
+    reading.begin()
+    await on_io(look())
+    assert len(seen) > 1  # without a turn for others, nothing or 0 at most
 
 
 async def test_batches_that_need_no_cutting_pass_untouched(broker: FailingBroker, feed: MakeFeed) -> None:

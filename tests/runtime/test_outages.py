@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 
+from streamlab.broker.base import ReaderOptions
 from streamlab.errors import AuthenticationFailed, BrokerUnavailable, TopicNotFound
 from streamlab.runtime import discovery, outages, pump
+from streamlab.runtime.feed import Feed
 from tests.runtime.conftest import MakeFeed
 from tests.runtime.reading import Consumer, FailingBroker, send, until
 
@@ -153,6 +156,17 @@ async def test_not_asking_is_no_silence(broker: FailingBroker, feed: MakeFeed) -
     broker.silent = True
     await until(lambda: broker.readers[0].last_answer < broker.readers[0]._answered + 1)
     await until(lambda: reading.state == "reading")
+    assert broker.checks == []
+
+
+async def test_after_not_asking_the_broker_gets_its_time_to_answer(broker: FailingBroker) -> None:
+    watching = outages.Outages(Feed(broker, ("orders",)))
+    reader = broker.reader(ReaderOptions())
+    reader._answered, broker.silent = 0.0, True
+    with watching.not_asking():
+        pass
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(watching.watch(reader), 0.05)
     assert broker.checks == []
 
 
