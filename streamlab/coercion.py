@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import msgspec
 
@@ -26,6 +26,25 @@ class RecordOptions:
     coerce: bool = False
     coercions: Coercions = field(default_factory=dict)
     date_parser: Callable[[Any], dt.datetime] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        bases: tuple[type, ...],
+        *,
+        serializer: str | None,
+        coerce: bool | None,
+        coercions: Coercions | None,
+        date_parser: Callable[[Any], dt.datetime] | None,
+    ) -> Self:
+        """Return the options of a new class: what is None is inherited, coercions add up."""
+        inherited = next((b.__record_options__ for b in bases if hasattr(b, "__record_options__")), cls())
+        return cls(
+            serializer=inherited.serializer if serializer is None else serializer,
+            coerce=inherited.coerce if coerce is None else coerce,
+            coercions={**inherited.coercions, **(coercions or {})},
+            date_parser=date_parser or inherited.date_parser,
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -160,12 +160,12 @@ class RecordMeta(msgspec.StructMeta):
     ) -> RecordMeta:
         if "__init__" in body:
             raise InvalidType(f"{name}: a Record has its own __init__; compute what you need in __post_init__")
-        inherited = next((b.__record_options__ for b in bases if isinstance(b, RecordMeta)), RecordOptions())
-        options = RecordOptions(
-            serializer=inherited.serializer if serializer is None else serializer,
-            coerce=inherited.coerce if coerce is None and validation is None else bool(coerce or validation),
-            coercions={**inherited.coercions, **(coercions or {})},
-            date_parser=date_parser or inherited.date_parser,
+        options = RecordOptions.of(
+            bases,
+            serializer=serializer,
+            coerce=coerce if validation is None else coerce or validation,
+            coercions=coercions,
+            date_parser=date_parser,
         )
         frame = sys._getframe(1)
         scope = {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
