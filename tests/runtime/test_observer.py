@@ -63,6 +63,17 @@ async def test_a_fixed_start_reads_what_is_sent_before_the_first_read(broker: Fa
     await consumer.until(lambda: (consumer.values(), consumer.values(partition=2)) == ("new", "added"))
 
 
+@pytest.mark.parametrize("partitions", [None, frozenset({TP("late", 0)})])
+async def test_a_topic_that_is_made_after_its_start_was_fixed_is_read_from_its_beginning(
+    broker: FailingBroker, feed: MakeFeed, partitions: frozenset[TP] | None
+) -> None:
+    reading = feed(("late",), partitions=partitions)
+    await asyncio.to_thread(reading.fix_start)
+    await send(broker, "late", "abc")
+    consumer = Consumer(reading)
+    await consumer.until(lambda: consumer.values("late") == "abc")
+
+
 async def test_a_start_that_takes_long_to_fix_is_awaited_by_the_first_read(broker: FailingBroker, feed: MakeFeed) -> None:
     reading = feed()
     broker.silent = True
