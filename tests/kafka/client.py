@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic  # type: ignore[attr-defined] # not in its __all__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 LIMIT_S = 30.0
+# A cluster's first group makes it load them all.
+COORDINATOR_IS_COMING = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE)
 # Java's partitioner; librdkafka's own puts keys elsewhere.
 PRODUCER = {"partitioner": "murmur2_random", "linger.ms": 5, "message.max.bytes": 20_000_000, "log_level": 0}
 
@@ -137,8 +139,8 @@ def delete_topic(bootstrap: str, name: str) -> None:
 
 def delete_records(bootstrap: str, topic: str, before: int, partition: int = 0) -> None:
     """Remove the records below an offset, as retention would."""
-    tp = TopicPartition(topic, partition, before)
-    for result in _admin(bootstrap).delete_records([tp]).values():
+    admin = _admin(bootstrap)  # kept: what a client was asked is forgotten with it
+    for result in admin.delete_records([TopicPartition(topic, partition, before)]).values():
         result.result(LIMIT_S)
 
 
@@ -150,14 +152,23 @@ def topics(bootstrap: str) -> dict[str, int]:
 
 def groups(bootstrap: str) -> set[str]:
     """Return the names of all consumer groups."""
-    return {group.group_id for group in _admin(bootstrap).list_consumer_groups().result(LIMIT_S).valid}
+    admin = _admin(bootstrap)
+    return {group.group_id for group in admin.list_consumer_groups().result(LIMIT_S).valid}
 
 
 def committed(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
     """Return the offsets that a group has committed, by topic and partition."""
-    asked = [ConsumerGroupTopicPartitions(group)]
-    answer = _admin(bootstrap).list_consumer_group_offsets(asked)[group].result(LIMIT_S)
-    return {(tp.topic, tp.partition): tp.offset for tp in answer.topic_partitions if tp.offset >= 0}
+    admin = _admin(bootstrap)
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        try:
+            answer = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(LIMIT_S)
+        except KafkaException as error:
+            if error.args[0].code() not in COORDINATOR_IS_COMING or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return {(tp.topic, tp.partition): tp.offset for tp in answer.topic_partitions if tp.offset >= 0}
 
 
 def all_committed(bootstrap: str) -> dict[str, dict[tuple[str, int], int]]:
