@@ -201,6 +201,8 @@ class KafkaCluster:
             "KAFKA_NODE": str(node),
             "KAFKA_SET": str(self._folder / "settings"),
             "KAFKA_JVM": self._jvm,
+            # A test session that is killed cannot stop its nodes.
+            "KAFKA_OWNER": str(os.getpid()),
         }
         with (self._folder / f"node-{node}.log").open("ab") as log:
             self._processes[node] = subprocess.Popen(

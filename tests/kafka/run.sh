@@ -10,6 +10,7 @@
 #   KAFKA_NODE    1 (default): broker and controller in one; 2, 3, ...: a further broker of the same cluster
 #   KAFKA_SET     a file with further server settings, one "key=value" a line
 #   KAFKA_CACHE   folder for jars and certificates (default: streamlab-tests in the user's cache folder)
+#   KAFKA_OWNER   a process without which the node shall not live on
 #   KAFKA_JVM     options for Java, default -Xmx1g
 #
 # "run.sh prepare" gets the jars and the certificates and starts nothing.
@@ -59,5 +60,8 @@ if [ ! -f "$data/meta.properties" ]; then
     format+=(--standalone --add-scram 'SCRAM-SHA-256=[name=alice,password=alice-secret]' --add-scram 'SCRAM-SHA-512=[name=alice,password=alice-secret]')
   fi
   "${java[@]}" kafka.tools.StorageTool "${format[@]}"
+fi
+if [ -n "${KAFKA_OWNER:-}" ]; then
+  (while kill -0 "$KAFKA_OWNER" 2> /dev/null; do sleep 2; done; kill -KILL $$) &
 fi
 exec "${java[@]}" kafka.Kafka "$conf"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import subprocess
+import sys
+import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.kafka.harness import KafkaCluster
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def read_committed(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
@@ -78,6 +85,22 @@ def test_a_killed_node_comes_back_with_its_data(own_kafka: Callable[..., KafkaCl
         AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0}).list_topics(timeout=1)
     cluster.restart()
     assert client.topics(cluster.bootstrap) == {topic_name: 3}
+
+
+@pytest.mark.kafka
+def test_nodes_do_not_outlive_a_killed_test_session() -> None:
+    code = (
+        "from tests.kafka.harness import *; c = KafkaCluster().start(); print(c.address(1), flush=True); os.kill(os.getpid(), 9)"
+    )
+    address = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    host, port = address.strip().split(":")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) != 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the node is still there")
 
 
 def test_a_frozen_node_is_silent_until_it_thaws(own_kafka: Callable[..., KafkaCluster]) -> None:
