@@ -1,0 +1,111 @@
+"""The counters of a stream as one snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import streamlab as sl
+from streamlab import stats
+from tests.streaming import first, rest, until
+
+
+async def test_it_counts_events_errors_and_each_processor(app: sl.App) -> None:
+    def picky(value: int) -> int:
+        if value == 1:
+            raise sl.Skip
+        return 1 // value
+
+    stream = app.stream([0, 1, 2], processors=[picky])
+    stream.add_processor(len)
+    stream.processors.disable("len")
+    with pytest.raises(ZeroDivisionError):
+        await first(1, stream)
+    await rest(stream)
+    found = stream.stats()
+    assert (found.state, found.events_total, found.errors_total) == ("init", 1, 1)
+    entry, switched_off = found.processors
+    assert (entry.name, entry.seen, entry.passed, entry.skipped, entry.errors) == ("picky", 3, 1, 1, 1)
+    assert (switched_off.enabled, switched_off.seen) == (False, 0)
+    assert (found.lag, found.buffered_bytes, found.progress, found.busy) == ({}, 0, None, None)
+
+
+async def test_of_a_topic_it_knows_state_bytes_lag_and_progress(app: sl.App) -> None:
+    topic = app.topic("t", partitions=1)
+    for value in range(3):
+        await topic.send(value=value)
+    stream = topic.stream(start="earliest", stop="end")
+    assert stream.stats().state == "idle"
+    assert await rest(stream) == [0, 1, 2]
+    found = stream.stats()
+    assert (found.state, found.progress) == ("ended", 1.0)
+    assert found.bytes_total >= 3
+    assert set(found.lag.values()) <= {0}
+    await stream.stop()
+    assert stream.stats().state == "shutdown"
+
+
+async def test_rates_are_since_the_snapshot_before_and_not_from_moments_too_short(
+    app: sl.App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(stats, "perf_counter", lambda: now[0])
+    stream = app.stream(range(30))
+    await first(10, stream)
+    now[0] += 2
+    assert stream.stats().events_per_s == 5
+    await first(10, stream)
+    now[0] += 0.1
+    assert stream.stats().events_per_s == 5
+    now[0] += 0.9
+    assert stream.stats().events_per_s == 10
+    now[0] += 1
+    assert stream.stats().events_per_s == 0
+
+
+async def test_a_processor_that_never_returns_is_named(app: sl.App) -> None:
+    inside = asyncio.Event()
+
+    async def quick(value: int) -> int:
+        return value
+
+    async def hang(value: int) -> int:
+        inside.set()
+        await asyncio.Event().wait()
+        return value
+
+    stream = app.stream([1], processors=[quick, hang])
+    task = asyncio.create_task(rest(stream))
+    await inside.wait()
+    assert stream.stats().busy == "hang"
+    task.cancel()
+    await asyncio.wait((task,))
+    assert stream.stats().busy is None
+
+
+async def test_a_blocking_processor_is_named_from_another_thread(app: sl.App) -> None:
+    seen: list[str | None] = []
+
+    def looks(value: int) -> int:
+        seen.append(stream.stats().busy)
+        return value
+
+    stream: sl.Stream[Any] = app.stream([1], processors=[looks])
+    await rest(stream)
+    assert seen == ["looks"]
+
+
+async def test_counters_are_right_while_a_loop_runs(app: sl.App) -> None:
+    stream = app.stream(range(5)).filter(lambda value: value != 1)
+    seen = []
+    async for _ in stream:
+        found = stream.stats()
+        seen.append((found.events_total, found.processors[0].seen, found.processors[0].skipped))
+    assert seen == [(1, 1, 0), (2, 3, 1), (3, 4, 1), (4, 5, 1)]
+
+
+async def test_a_stream_that_runs_in_the_background_is_counted(app: sl.App) -> None:
+    stream = app.stream(range(5)).run()
+    await until(lambda: stream.stats().events_total == 5)
