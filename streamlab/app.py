@@ -107,8 +107,7 @@ class App:
             security["config"] = config
         self.conf = settings(id=id, broker=broker, ack_on_error=ack_on_error, **options)
         self.conf.Stream = options.get("Stream", Stream)
-        self.client: Broker = open_broker(broker, **security)
-        """The broker behind the app's url; its coroutines run on the I/O thread."""
+        self._client = open_broker(broker, **security)
         self.flow_control = FlowControlEvent()
         self.consumer: Any = Consumer(self)
         self.agents: dict[str, Agent] = {}
@@ -124,9 +123,16 @@ class App:
         _replace(self)
 
     @property
+    def client(self) -> Broker:
+        """The broker behind the app's url; its coroutines run on the I/O thread. StreamClosed when the app was closed."""
+        if self.closed:
+            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        return self._client
+
+    @property
     def broker(self) -> str:
         """The broker's url, without secrets."""
-        return self.client.url
+        return self._client.url
 
     def topic(self, *topics: str, **options: Any) -> Topic[Any]:
         """Describe a topic, or several, or a pattern; see Topic. Creates nothing."""
@@ -241,7 +247,7 @@ class App:
         """Wait for the readers, which leave their groups, then close what they share; on the I/O thread."""
         feeds = {id(stream.feed): stream.feed for stream in self.streams() if stream.feed is not None}
         await asyncio.gather(*(feed.stop() for feed in feeds.values()))
-        await self.client.close()
+        await self._client.close()
 
     def _close_soon(self) -> None:
         """End everything that runs, from any thread, without waiting and without raising."""

@@ -209,5 +209,5 @@ class NotSupported(StreamlabError, NotImplementedError):
     """This object does not do that; the message names the one that does."""
 
 
-class Skip(Exception):  # noqa: N818 - Faust's name; it is control flow, not an error
+class Skip(Exception):
     """Raised by a processor to drop the value: it is not yielded, and its event is acked."""

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from streamlab.loops import Loop
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -279,7 +281,8 @@ class Event:
 # where the event has to be remembered.
 Cell = tuple[Any, ...] | list[Any]
 
-current_cell: ContextVar[Cell | None] = ContextVar("streamlab_current_cell", default=None)
+current_cell: ContextVar[Cell | Loop | None] = ContextVar("streamlab_current_cell", default=None)
+"""The cell; or a brisk loop, which knows its cell."""
 
 
 def event_in(cell: Cell | None) -> Event | None:
@@ -314,4 +317,5 @@ def current_event() -> Event | None:
     Right inside processors, in the body of ``async for``, and in whatever is awaited or spawned from there.
     None outside, and while the stream yields plain values.
     """
-    return event_in(current_cell.get())
+    held = current_cell.get()
+    return event_in(held.cell_for_current_task() if isinstance(held, Loop) else held)

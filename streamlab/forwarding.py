@@ -46,7 +46,7 @@ def unchanged(stream: Stream[Any], method: str) -> Stream[Any]:
     return stream
 
 
-def echo(stream: Stream[Any], channels: tuple[str | Channel[Any], ...]) -> Any:
+def echo(stream: Stream[Any], channels: tuple[str | Channel[Any], ...]) -> None:
     """See ``Stream.echo``."""
     targets = tuple(stream.derive_topic(channel) if isinstance(channel, str) else channel for channel in channels)
 
@@ -59,7 +59,6 @@ def echo(stream: Stream[Any], channels: tuple[str | Channel[Any], ...]) -> Any:
 
     if targets:
         stream.processors.add(echoing, kind="echo", targets=targets)
-    return stream
 
 
 def through(stream: Stream[Any], channel: str | Channel[Any]) -> Stream[Any]:

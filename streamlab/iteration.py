@@ -1,13 +1,14 @@
 """The loop that every stream runs: take an item, run the processors, hand the value out, ack it.
 
-One asynchronous generator, written for speed: what is not needed for every record is done once a run, and counters are
-kept in the loop and added up when somebody looks.
+One asynchronous generator, written for speed. Items are walked in chunks; what is not needed for every item is done once a
+chunk, and whoever wants a word with a running loop (a stop, an error thrown in, changed processors) sets its ``attention``.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from streamlab import lifecycle
 from streamlab.errors import Skip
 from streamlab.events import Cell, Event, current_cell
 from streamlab.loops import Loop
-from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, dropped, failed, left
+from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, fell_out, left
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
@@ -24,13 +25,15 @@ __all__ = ["LATE", "Timer", "iterate"]
 
 TURN_S = 0.005
 """A loop over a full source gives its turn up this often."""
-SAMPLED = 16
-"""While a loop is quick, one item of so many is timed, and stands for them all."""
+CHUNK = 16
+"""While a loop is not slow, the first item of so many is timed, and stands for them all."""
 SLOW_S = 20e-6
 """A loop that takes longer for an item is slow: every item is timed."""
+
 set_current_cell = current_cell.set
 LATE = Marker("LATE")
 """Yielded to a reader with a timer when its deadline passed."""
+NO_ITEM = Marker("NO_ITEM")
 
 
 class Timer:
@@ -66,7 +69,6 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
         What cannot be decoded, or fails in a processor, goes to ``stream.errors`` and the loop goes on.
     """
     source, live = stream._source, stream.processors
-    thrown = source.errors
     await lifecycle.loop_begins(stream)
     loop = Loop(live)
     stops = stream._stops
@@ -75,20 +77,32 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     def wanted() -> bool:
         return not stream._halted and stream._stops == stops
 
-    count = timed_at = 0
-    slow = False
-    turn = last = began = perf_counter()
-    weight = 1
+    number = sampled = 0
+    turn = last = perf_counter()
     try:
         while wanted():
             run = source.run
             items, opened = run
             store, fast, check_key = (None, None, False) if opened is None else (opened.store, opened.fast, opened.check_key)
-            for item in items:
-                if thrown or stream._stops != stops:
-                    source.give_back(item, opened)
-                    source.raise_thrown()
-                    break
+            silent = opened is not None and store is None
+            began = perf_counter()
+            if began - turn > TURN_S:
+                await asyncio.sleep(0)
+                turn = last = began = perf_counter()
+            weight = number - sampled or 1
+            slow = began - last > weight * SLOW_S
+            brisk = loop.brisk(began - last, weight)
+            if brisk and current_cell.get() is not loop:
+                set_current_cell(loop)
+            last, sampled, timed = began, number, True
+            item = NO_ITEM
+            for item in islice(items, 1 if slow else CHUNK):
+                if loop.attention:
+                    loop.attend(live.active)
+                    if source.errors or not wanted():
+                        source.give_back(item, opened)
+                        source.raise_thrown()
+                        break
                 if opened is None:
                     if isinstance(item, Event):
                         value = item.value
@@ -104,7 +118,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                         store.deliver(item.offset)
                     raw = item.value
                     try:
-                        value = None if raw is None else fast(raw)
+                        value = None if raw is None else fast(raw)  # type: ignore[misc] # opened has one
                         if check_key:
                             opened.key(item)
                     except Exception as error:  # noqa: BLE001 - whatever a codec raises
@@ -114,22 +128,15 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                                 store.ack(item.offset)
                             continue
                     cell = (None, item, value, opened, loop)
-                set_current_cell(cell)
                 stream._cell = cell
-                if live.active is not loop.active:
-                    loop.follow(live.active)
+                if brisk:
+                    loop.cell = cell
+                else:
+                    set_current_cell(cell)
                 processor = None
-                count += 1
-                timed = slow or count & (SAMPLED - 1) == 1
                 try:
                     if timed:
                         began = perf_counter()
-                        weight = count - timed_at or 1
-                        slow = began - last > weight * SLOW_S
-                        timed_at, last = count, began
-                        if began - turn > TURN_S:
-                            await asyncio.sleep(0)
-                            turn = last = began = perf_counter()
                     for processor in loop.active:
                         value = processor.function(value)
                         if type(value) is not processor.plain:
@@ -145,6 +152,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                                 finally:
                                     task.cancel()
                                 value = task.result()
+                                stream._cell = cell  # whoever was told that it is late may have worked on others
                         if timed:
                             now = perf_counter()
                             processor.seconds += (now - began) * weight
@@ -152,52 +160,45 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     processor = None
                     if merge is not None:
                         value = await merge(value)
-                except Skip:
-                    dropped(loop, processor, perf_counter() - began if timed else 0.0)
-                    value = DROPPED
+                        if value is DROPPED:
+                            raise Skip
                 except Exception as error:
-                    failed(stream, cell, processor, error, perf_counter() - began if timed else 0.0)
-                    if not keep_going:
+                    loop.done = number = number + 1
+                    fell_out(stream, cell, processor, error, perf_counter() - began if timed else 0.0)
+                    if not keep_going and not isinstance(error, Skip):
                         raise
-                    value = DROPPED
+                    ack_cell(cell)
+                    if timer is not None and timer.passed():
+                        yield LATE
+                    continue
                 except BaseException as error:  # cancelled, stopped, or closed while late: nobody got the item
                     source.give_back(item, opened)
                     if isinstance(error, lifecycle.Interrupted):
                         return
                     raise
-                if value is DROPPED:
-                    ack_cell(cell)
-                    if timer is not None and timer.passed():
-                        yield LATE
-                    continue
+                loop.done = number = number + 1
+                timed = slow
                 if value is None and opened is None and cell[0] is None:
-                    dropped(loop, None, 0.0)
+                    loop.dropped += 1
                     continue
-                loop.done += 1
                 try:
                     yield value
                 except BaseException:  # closed or thrown into: the body is done with it all the same
                     if stream.enable_acks if acks is None else acks:
                         left(stream, [cell])
                     raise
-                if (opened is None or store is not None or loop.event_cell is cell) and (
-                    stream.enable_acks if acks is None else acks
-                ):
+                if (not silent or loop.event_cell is cell) and (stream.enable_acks if acks is None else acks):
                     ack_cell(cell)
-            else:
-                if source.run is not run:
-                    continue  # another reader of this source was here
-                if opened is not None and store is not None and items is opened.records:
-                    store.finish(opened.batch.next_offset)
-                stream._cell = processor = None
-                if timer is not None and timer.passed():
-                    yield LATE
-                if not await source.fill(wanted, None if timer is None else timer.left()):
-                    return
-                last = perf_counter()
-                if last - turn > TURN_S:
-                    await asyncio.sleep(0)
-                    turn = last = perf_counter()
+            if item is not NO_ITEM or source.run is not run:
+                continue  # there may be more, here or where another reader of this source went on
+            if opened is not None and store is not None and items is opened.records:
+                store.finish(opened.batch.next_offset)
+            stream._cell = processor = None
+            if timer is not None and timer.passed():
+                yield LATE
+            if not await source.fill(wanted, None if timer is None else timer.left()):
+                return
+            last = perf_counter()
     finally:
         loop.end()
         current_cell.set(None)

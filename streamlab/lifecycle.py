@@ -138,6 +138,7 @@ def _mark_halted(stream: Stream[Any]) -> None:
     """Have its loops end, wherever they run."""
     stream._halted = True
     stream._stops += 1
+    stream.processors.call_attention()
     stream._source.bell.ring()
     for wait in list(stream._waits):
         wait.interrupt_later()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import DecodeError, KeyDecodeError
+from streamlab.errors import DecodeError, KeyDecodeError, Skip
 from streamlab.events import made_event
 from streamlab.failures import StreamError
 
 if TYPE_CHECKING:
     from streamlab.events import Cell
-    from streamlab.loops import Loop
     from streamlab.processors import Processor
     from streamlab.sources import OpenedBatch
     from streamlab.streams import Stream
 
-__all__ = ["DROPPED", "ack_cell", "cell_item", "decode_again", "dropped", "failed", "failure", "left"]
+__all__ = ["DROPPED", "ack_cell", "cell_item", "decode_again", "failure", "fell_out", "left"]
 
 
 class Marker:
@@ -78,28 +77,16 @@ def decode_again(stream: Stream[Any], record: Any, opened: OpenedBatch, error: E
     return value
 
 
-def dropped(loop: Loop, processor: Processor | None, seconds: float) -> None:
-    """Count a value that a processor dropped."""
-    _count_before(loop, processor)
+def fell_out(stream: Stream[Any], cell: Cell, processor: Processor | None, error: Exception, seconds: float) -> None:
+    """Count an item that a processor dropped or failed on; a failure is kept."""
+    skipped = isinstance(error, Skip)
+    cell[4].fell_out(processor)
     if processor is not None:
-        processor.skipped += 1
         processor.seconds += seconds
-
-
-def failed(stream: Stream[Any], cell: Cell, processor: Processor | None, error: Exception, seconds: float) -> None:
-    """Count and keep a value that a processor failed on."""
-    _count_before(cell[4], processor)
-    if processor is not None:
-        processor.errors += 1
-        processor.seconds += seconds
-    stream.errors.add(failure(cell, None if processor is None else processor.name, error))
-
-
-def _count_before(loop: Loop, processor: Processor | None) -> None:
-    for earlier in loop.active:
-        if earlier is processor:
-            return
-        earlier.add_passed(1)
+        processor.skipped += skipped
+        processor.errors += not skipped
+    if not skipped:
+        stream.errors.add(failure(cell, None if processor is None else processor.name, error))
 
 
 def failure(cell: Cell, processor: str | None, error: BaseException) -> StreamError:

@@ -110,17 +110,23 @@ class Processors:
             entry.live = self
         self.active = tuple(entry for entry in self._entries if entry.enabled)
         self.version += 1
+        self.call_attention()
+
+    def call_attention(self) -> None:
+        """Have the running loops look up before their next item."""
+        for loop in self.loops:
+            loop.attention = True
 
     @property
     def handed_out(self) -> int:
         """Values that came out of the last one and were handed out."""
-        return self._handed_out + sum(loop.done for loop in self.loops)
+        return self._handed_out + sum(loop.done - loop.dropped for loop in self.loops)
 
     def retire(self, loop: Loop) -> None:
         """Keep what a loop counted that is over."""
         with self._lock:
             self.loops = tuple(other for other in self.loops if other is not loop)
-            self._handed_out += loop.done
+            self._handed_out += loop.done - loop.dropped
 
     def add(
         self, function: Function, *, name: str | None = None, kind: str = "processor", targets: tuple[Any, ...] = ()

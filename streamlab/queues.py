@@ -121,6 +121,10 @@ class FlowControlEvent:
             await self._resumed.wait(self.is_active)
 
 
+def _tell_nobody() -> None:
+    pass
+
+
 class FlowControlQueue(Generic[T]):
     """asyncio.Queue's interface, safe from any thread and loop, with errors that overtake the items.
 
@@ -142,6 +146,8 @@ class FlowControlQueue(Generic[T]):
         self.drained = Bell()
         self.retired = False
         """A queue that nobody will read again takes items and forgets them, so that nobody waits for it."""
+        self.on_throw: Callable[[], object] = _tell_nobody
+        """Called when an error was thrown in."""
         self._unfinished = 0
 
     def qsize(self) -> int:
@@ -214,6 +220,7 @@ class FlowControlQueue(Generic[T]):
     def throw(self, error: BaseException) -> None:
         """Let one reader raise this, ahead of the items."""
         self.errors.append(error)
+        self.on_throw()
         self.filled.ring()
 
     def clear(self) -> None:

@@ -140,6 +140,17 @@ class Source:
         if self.run is run:
             self.run = NOTHING
 
+    def throw(self, error: BaseException) -> None:
+        """Have one reader raise this before its next item."""
+        self.errors.append(error)
+        self.interrupt()
+        self.bell.ring()
+
+    def interrupt(self) -> None:
+        """Have the running loops look up before their next item."""
+        for stream in list(self.users):
+            stream.processors.call_attention()
+
     def raise_thrown(self) -> None:
         """Raise what was thrown in, if another reader did not get it first."""
         try:
@@ -181,6 +192,7 @@ class ChannelSource(Source):
         self.queue = queue
         self.bell = queue.filled
         self.errors = queue.errors
+        queue.on_throw = self.interrupt
         self.feed: Feed | None = None
         self.schema: Schema | None = None
         self._make_feed: Callable[[], Feed] | None = None

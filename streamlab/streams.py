@@ -266,7 +266,8 @@ class Stream(Generic[T]):
         A name is a topic. All are sent to at once; when one fails, the others are waited for and the first error is
         raised as the processor's.
         """
-        return forwarding.echo(self, channels)
+        forwarding.echo(self, channels)
+        return self
 
     def through(self, channel: str | Channel[Any]) -> Stream[Any]:
         """Forward the processed values to a channel, and return a stream that reads them from there.
@@ -485,8 +486,7 @@ class Stream(Generic[T]):
 
     async def throw(self, exc: BaseException) -> None:
         """Raise this in one reader of the stream, ahead of the values that are queued."""
-        self._source.errors.append(exc)
-        self._source.bell.ring()
+        self._source.throw(exc)
 
     # Life cycle
 

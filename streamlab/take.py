@@ -208,7 +208,8 @@ class Take(Generic[T]):
 
     async def _collect(self, reader: AsyncGenerator[Any, None], timer: Timer, values: list[Any], cells: list[Cell]) -> Reason:
         """Fill the lists up to a batch; returns why it is one. An error comes out when what was before it is handed out."""
-        max_ = self.max_
+        stream, max_ = self.stream, self.max_
+        subscribed = stream._drive is not None
         from_first = self.within_from == "first"
         self._restart(timer, waiting=from_first)
         try:
@@ -219,7 +220,7 @@ class Take(Generic[T]):
                     self._restart(timer, waiting=from_first)
                     continue
                 values.append(value)
-                cells.append(current_cell.get() or ())
+                cells.append(current_cell.get() if subscribed else stream._cell)  # type: ignore[arg-type] # set with every value
                 if len(values) >= max_:
                     return "full"
                 if timer.deadline is None:

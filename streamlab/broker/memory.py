@@ -127,7 +127,7 @@ class MemoryBroker:
         """Describe the cluster: one broker, this process."""
         return ClusterInfo(f"memory-{self._cluster.name}", (self.url,), self.url)
 
-    async def check(self, topic: str | None = None, timeout_s: float = 3.0) -> None:  # noqa: ARG002 - never waits
+    async def check(self, topic: str | None = None, timeout_s: float = 3.0) -> None:
         """Raise TopicNotFound when there is no such topic."""
         if topic is not None:
             self._cluster.topic(topic)
@@ -147,7 +147,7 @@ class MemoryBroker:
     async def watermarks(
         self,
         tps: Iterable[TP],
-        isolation: Isolation = "read_uncommitted",  # noqa: ARG002 - no transactions here
+        isolation: Isolation = "read_uncommitted",
     ) -> dict[TP, Watermarks]:
         """Return the first offset and the one after the last, of each partition."""
         return {tp: self._cluster.topic(tp.topic).log(tp.partition).watermarks for tp in tps}
@@ -164,7 +164,7 @@ class MemoryBroker:
         name: str,
         *,
         partitions: int = 1,
-        replication: int = 1,  # noqa: ARG002 - there is one broker
+        replication: int = 1,
         config: Mapping[str, str] | None = None,
     ) -> None:
         """Make a topic; TopicExists when there is one."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import InvalidState
+from streamlab.errors import InvalidState, StreamClosed
 from streamlab.events import Cell, current_cell
 from streamlab.failures import StreamError
 from streamlab.iteration import LATE, Timer
@@ -105,6 +105,8 @@ class Drive:
 def drive(stream: Stream[Any]) -> Drive:
     """Run a stream on the runner's loop; one that runs there already goes on."""
     global _thread  # noqa: PLW0603 - one a process is what this module is for
+    if stream.app.closed:
+        raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
     with _lock:
         if stream._drive is not None:
             return stream._drive
