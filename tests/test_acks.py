@@ -250,7 +250,9 @@ async def test_the_origin_of_through_is_acked_after_forwarding_with_noack_too(ap
 async def test_a_message_of_an_older_generation_in_memory_is_not_dropped(app: sl.App, channel: sl.Channel[Any]) -> None:
     stream = channel.stream()
     for generation in (5, 1):
-        await channel.put(app.create_event(None, generation, None, sl.Message("t", 0, 0, 0.0, 0, None, None, None, generation_id=generation)))
+        await channel.put(
+            app.create_event(None, generation, None, sl.Message("t", 0, 0, 0.0, 0, None, None, None, generation_id=generation))
+        )
     assert await first(2, stream) == [5, 1]
 
 

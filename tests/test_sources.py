@@ -1,0 +1,194 @@
+"""Where items come from: iterables, queues and the feeds of topics."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import streamlab as sl
+from streamlab.sources import PlainSource, Source
+from tests.streaming import first, put_all, rest, turns, until
+
+
+async def numbers(*values: int) -> AsyncIterator[int]:
+    for value in values:
+        await asyncio.sleep(0)
+        yield value
+
+
+class TestPlainSource:
+    async def test_it_is_an_asynchronous_iterator_itself(self) -> None:
+        assert [item async for item in PlainSource([1, 2])] == [1, 2]
+        assert [item async for item in PlainSource(numbers(1, 2))] == [1, 2]
+
+    def test_it_says_what_it_reads(self) -> None:
+        assert str(PlainSource([1])) == "<list>"
+        assert repr(PlainSource(())) == "<PlainSource: tuple>"
+
+    async def test_an_asynchronous_one_is_read_by_one_pending_task(self, app: sl.App, no_leaks: None) -> None:
+        class Slow:
+            reads = 0
+
+            def __aiter__(self) -> Slow:
+                return self
+
+            async def __anext__(self) -> int:
+                self.reads += 1
+                await asyncio.Event().wait()
+                return 0
+
+        slow = Slow()
+        stream = app.stream(slow)
+        for _ in range(3):
+            task = asyncio.create_task(rest(stream))
+            await until(lambda: stream._source.bell._waiters)
+            task.cancel()
+            await asyncio.wait((task,))
+        assert slow.reads == 1
+        await stream.stop()
+
+    async def test_two_loops_share_an_asynchronous_one(self, app: sl.App) -> None:
+        stream = app.stream(numbers(*range(20)))
+        one, two = await asyncio.gather(rest(stream), rest(stream))
+        assert sorted(one + two) == list(range(20))
+
+    async def test_a_source_says_how_it_is_filled(self) -> None:
+        with pytest.raises(NotImplementedError):
+            await Source().fill(lambda: True, None)
+
+
+class TestTopics:
+    @pytest.fixture
+    async def topic(self, app: sl.App) -> sl.Topic[Any]:
+        """A topic with ten records in one partition."""
+        topic = app.topic("ten", partitions=1)
+        for value in range(10):
+            await topic.send(value=value)
+        return topic
+
+    async def test_from_start_to_end(self, topic: sl.Topic[Any]) -> None:
+        assert await rest(topic.stream(start="earliest", stop="end")) == list(range(10))
+        assert await rest(topic.stream(start=-3, stop="end")) == [7, 8, 9]
+
+    async def test_the_end_is_an_end_for_every_loop(self, topic: sl.Topic[Any]) -> None:
+        stream = topic.stream(start="earliest", stop="end")
+        assert await first(3, stream) == [0, 1, 2]
+        assert await rest(stream) == list(range(3, 10))
+        assert await rest(stream) == []
+
+    async def test_by_default_from_now_on(self, topic: sl.Topic[Any]) -> None:
+        stream = topic.stream()
+        await topic.send(value="new")
+        assert await first(1, stream) == ["new"]
+
+    async def test_a_topic_made_later_is_read_from_its_beginning(self, app: sl.App) -> None:
+        topic = app.topic("later", partitions=2)
+        stream = topic.stream()
+        for value in range(6):
+            await topic.send(key=str(value), value=value)
+        assert sorted(await first(6, stream)) == list(range(6))
+
+    async def test_of_several_topics_one_that_is_made_later_is_read_from_its_beginning(
+        self, app: sl.App, topic: sl.Topic[Any]
+    ) -> None:
+        stream = app.topic("ten", "later").stream()
+        await app.topic("later", partitions=1).send(value="later")
+        await topic.send(value="new")
+        assert sorted(await first(2, stream)) == ["later", "new"]
+
+    async def test_an_unknown_topic_is_an_error_of_the_first_read(self, app: sl.App) -> None:
+        stream = app.topic("unknown").stream()
+        with pytest.raises(sl.TopicNotFound, match="unknown"):
+            await first(1, stream)
+
+    async def test_observing_commits_nothing(self, app: sl.App, topic: sl.Topic[Any]) -> None:
+        await rest(topic.stream(start="earliest", stop="end"))
+        from streamlab.runtime.io import on_io
+
+        assert await on_io(app.client.groups()) == ()
+
+    async def test_after_async_with_it_goes_on_where_it_stood(self, topic: sl.Topic[Any]) -> None:
+        stream = topic.stream(start="earliest", stop="end")
+        async with stream:
+            assert await first(3, stream) == [0, 1, 2]
+        async with stream:
+            assert await rest(stream) == list(range(3, 10))
+
+    async def test_a_group_goes_on_behind_what_was_acked(self, topic: sl.Topic[Any]) -> None:
+        stream = topic.stream(group="g")
+        assert await first(3, stream) == [0, 1, 2]
+        await stream.stop()
+        again = topic.stream(group="g")
+        assert await first(7, again) == list(range(3, 10))
+        await again.stop()
+
+    async def test_a_group_reads_again_what_was_not_acked(self, topic: sl.Topic[Any]) -> None:
+        stream = topic.stream(group="g").noack()
+        assert await first(3, stream) == [0, 1, 2]
+        await stream.stop()
+        again = topic.stream(group="g")
+        assert await first(10, again) == list(range(10))
+        await again.stop()
+
+    async def test_two_streams_on_one_topic_each_ack_their_own_message(self, topic: sl.Topic[Any]) -> None:
+        one, two = topic.stream(start="earliest"), topic.stream(start="earliest")
+        (first_event,), (second_event,) = await first(1, one.events()), await first(1, two.events())
+        assert first_event.message is not second_event.message
+        await until(lambda: first_event.message.acked and second_event.message.acked)
+
+    async def test_a_stream_that_nobody_holds_stops_reading(self, topic: sl.Topic[Any], no_leaks: None) -> None:
+        stream = topic.stream(start="earliest")
+        await first(1, stream)
+        feed = stream.feed
+        assert feed is not None
+        del stream
+        gc.collect()
+        await until(lambda: feed.state == "stopped")
+
+    async def test_a_topic_can_be_read_raw_without_acks(self, topic: sl.Topic[Any]) -> None:
+        await topic.stream().stop()
+        reader = aiter(topic)
+        await topic.send(key="k", value="raw")
+        async with asyncio.timeout(5):
+            event = await anext(reader)
+        assert (event.key, event.value, event.message.acked) == ("k", "raw", False)
+
+    async def test_deliver_decodes_a_message_for_this_stream(self, app: sl.App, topic: sl.Topic[Any]) -> None:
+        stream = topic.stream()
+        await stream.channel.deliver(sl.Message("ten", 0, 3, 1.5, 0, None, b"k", b'{"a": 1}'))
+        async for value in stream:
+            assert value == {"a": 1}
+            assert stream.current_event is not None
+            assert stream.current_event.key == "k"
+            break
+
+    async def test_tombstones_and_missing_keys_are_none(self, app: sl.App) -> None:
+        topic = app.topic("t", partitions=1)
+        await topic.send(key="k", value=None)
+        await topic.send(value=b"", value_serializer="raw")
+        assert await first(1, topic.stream(start="earliest").items()) == [("k", None)]
+
+
+async def test_a_value_given_back_wakes_a_loop_that_waits(app: sl.App) -> None:
+    channel = app.channel()
+    stream = channel.stream()
+    inside = asyncio.Event()
+
+    @stream.processor  # type: ignore[untyped-decorator]
+    async def hang(value: int) -> int:
+        if not inside.is_set():
+            inside.set()
+            await asyncio.Event().wait()
+        return value
+
+    await put_all(channel, [1])
+    hanging = asyncio.create_task(rest(stream))
+    await inside.wait()
+    waiting = asyncio.create_task(first(1, stream))
+    await turns()
+    hanging.cancel()
+    assert await waiting == [1]
