@@ -13,8 +13,10 @@ __all__ = ["FOREVER", "Loop"]
 
 BRISK_S = 4e-6
 """A loop that takes less for an item is brisk: nobody starts a task in its body."""
-BRISK_ITEMS = 4096
-"""How many items it has to be brisk for before that is believed."""
+WINDOW = 256
+"""Over how many items that is averaged."""
+BRISK_WINDOWS = 16
+"""How often in a row it has to be so before it is believed."""
 
 
 class Loop:
@@ -37,11 +39,13 @@ class Loop:
     """
 
     __slots__ = (
-        "_brisk_items",
         "_counted",
         "_exact",
+        "_items",
         "_live",
+        "_seconds",
         "_task",
+        "_windows",
         "active",
         "alive",
         "attention",
@@ -54,7 +58,8 @@ class Loop:
 
     def __init__(self, live: Processors | None = None) -> None:
         self.alive = self.attention = True
-        self.done = self.dropped = self._counted = self._brisk_items = 0
+        self.done = self.dropped = self._counted = 0
+        self._seconds, self._items, self._windows = 0.0, 0, 0
         self.active: tuple[Processor, ...] = ()
         self.cell: Any = None
         self.event_cell: Any = None
@@ -89,11 +94,13 @@ class Loop:
         Then the event is known to the task that iterates. Another task that asks gets None, which is what it gets in Faust
         for an event that is gone; from then on every cell is told, so that a task sees the event that it was started for.
         """
-        self._brisk_items = self._brisk_items + items if seconds < BRISK_S * items else 0
-        if self._brisk_items < BRISK_ITEMS or self._exact:
-            return False
-        self._task = asyncio.current_task()
-        return True
+        self._seconds += seconds
+        self._items += items
+        if self._items >= WINDOW:
+            self._windows = self._windows + 1 if self._seconds < BRISK_S * self._items else 0
+            self._seconds, self._items = 0.0, 0
+            self._task = asyncio.current_task()
+        return self._windows >= BRISK_WINDOWS and not self._exact
 
     def cell_for_current_task(self) -> Any:
         """Return the cell that it works on, if it is the running task that iterates."""
