@@ -45,7 +45,7 @@ async def test_aclose_acks_at_once(channel: sl.Channel[Any]) -> None:
 
 
 async def test_break_acks_within_a_few_turns(channel: sl.Channel[Any]) -> None:
-    stream = channel.stream()
+    stream, event = channel.stream(), None
     await channel.send(value=1)
     async for _ in stream:
         event = stream.current_event
@@ -217,7 +217,7 @@ async def test_the_stream_acks_through_the_events_own_ack(channel: sl.Channel[An
     await anext(running)
     called: list[bool] = []
     assert stream.current_event is not None
-    stream.current_event.ack = lambda: called.append(True) or True  # type: ignore[method-assign, func-returns-value]
+    stream.current_event.ack = lambda: called.append(True) or True  # type: ignore[method-assign]
     await anext(running)
     assert called == [True]
     await running.aclose()
@@ -299,6 +299,22 @@ class TestWithoutAckOnError:
                 async for _ in batches:
                     raise KeyError
         assert await first(3, stream) == [1, 2, 3]
+
+    @pytest.mark.parametrize("batches", [True, False])
+    async def test_of_a_group_too_what_was_acked_by_hand_is_not_handed_out_again(self, app: sl.App, batches: bool) -> None:
+        topic = app.topic(f"acked-{batches}", partitions=1)
+        for value in range(3):
+            await topic.send(value=value)
+        stream = topic.stream(group="g")
+        running: Any = stream.take(2) if batches else aiter(stream)
+        await anext(running)
+        event = sl.current_event()
+        assert event is not None
+        event.ack()
+        await running.aclose()
+        expected = [0, 2] if batches else [1, 2]
+        assert await first(2, stream) == expected
+        await stream.stop()
 
     async def test_an_agent_gets_the_value_again_that_it_failed_on(self, app: sl.App) -> None:
         channel = app.channel()

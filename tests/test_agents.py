@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import subprocess
 import sys
@@ -227,7 +228,7 @@ class TestRestart:
         async def agent(stream: sl.Stream[int]) -> None:
             raise KeyError
 
-        monkeypatch.setattr(agents.asyncio, "sleep", note)
+        monkeypatch.setattr(asyncio, "sleep", note)
         await app.start()
         for _ in range(100):
             await sleep(0)
@@ -373,7 +374,7 @@ class TestStop:
         for value in (1, 2):
             await app.start()
             await channel.send(value=value)
-            await until(lambda value=value: seen[-1:] == [value])
+            await until(functools.partial(seen.__contains__, value))
             await app.stop()
         assert seen == [1, 2]
 

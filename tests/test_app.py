@@ -49,7 +49,7 @@ def test_an_unknown_option_is_warned_about_by_name() -> None:
 
 
 def test_passwords_are_not_in_conf_or_repr() -> None:
-    secret = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN"}
+    secret: dict[str, Any] = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN"}
     app = sl.App("x", broker="kafka://localhost:1", sasl_plain_username="me", sasl_plain_password="hush", **secret)
     assert "hush" not in repr(app) + repr(vars(app.conf)) + app._repr_html_()
     app.close()

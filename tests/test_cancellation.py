@@ -70,7 +70,7 @@ async def test_in_an_asynchronous_processor_the_value_comes_again(app: sl.App) -
     stream = channel.stream()
     inside = asyncio.Event()
 
-    @stream.processor  # type: ignore[untyped-decorator]
+    @stream.processor
     async def hang(value: int) -> int:
         if not inside.is_set():
             inside.set()
@@ -107,7 +107,7 @@ async def test_in_a_processor_of_a_batch_nothing_is_lost(app: sl.App) -> None:
     stream = channel.stream()
     inside = asyncio.Event()
 
-    @stream.processor  # type: ignore[untyped-decorator]
+    @stream.processor
     async def hang(value: int) -> int:
         if value == 2 and not inside.is_set():
             inside.set()

@@ -164,6 +164,7 @@ async def test_a_task_that_outlives_the_loop_sees_none(app: sl.App) -> None:
     channel = app.channel()
     stream = channel.stream()
     over = asyncio.Event()
+    tasks: list[asyncio.Task[sl.Event | None]] = []
 
     async def look() -> sl.Event | None:
         await over.wait()
@@ -172,10 +173,10 @@ async def test_a_task_that_outlives_the_loop_sees_none(app: sl.App) -> None:
     await channel.send(value=1)
     async with aclosing(aiter(stream)) as running:
         async for _ in running:
-            task = asyncio.create_task(look())
+            tasks.append(asyncio.create_task(look()))
             break
     over.set()
-    assert await task is None
+    assert await tasks[0] is None
 
 
 async def test_of_a_chain_the_stream_that_is_iterated_has_it(app: sl.App) -> None:

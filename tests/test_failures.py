@@ -112,7 +112,7 @@ class TestDecoding:
         assert error.error.__cause__ is not None
 
     async def test_a_function_gives_the_value_or_skips(self, topic: sl.Topic[Any]) -> None:
-        stream = topic.stream(start="earliest", stop="end", on_error=lambda error: error.offset * 100)
+        stream = topic.stream(start="earliest", stop="end", on_error=lambda error: (error.offset or 0) * 100)
         assert await rest(stream) == [1, 100, 3]
         stream = topic.stream(start="earliest", stop="end", on_error=lambda error: None)
         assert await rest(stream) == [1, 3]

@@ -18,8 +18,7 @@ ROOT = Path(streamlab.__file__).parent
 LAYERS = [
     "errors events loops",
     "annotations coercion formats models codecs settings failures broker.base",
-    "queues processors broker.* runtime.acks runtime.discovery runtime.feed runtime.handover runtime.io runtime.limits"
-    " runtime.member runtime.observer runtime.outages runtime.pump stats",
+    "queues processors stats broker.* runtime.*",
     "sources outcomes channels joins",
     "lifecycle iteration take forwarding",
     "streams types",

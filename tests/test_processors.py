@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,14 +46,14 @@ def test_a_name_that_is_taken_gets_a_number(live: Processors) -> None:
 
 
 def test_names_of_partials_lambdas_and_objects() -> None:
-    class Callable:
+    class Adder:
         def __call__(self, value: int) -> int:
             return value
 
     live = Processors()
-    for function in (functools.partial(one), lambda value: value, Callable(), "".join):
+    for function in (functools.partial(one), lambda value: value, Adder(), "".join):
         live.add(function)
-    assert live.names == ["one", "<lambda>", "Callable", "join"]
+    assert live.names == ["one", "<lambda>", "Adder", "join"]
 
 
 def test_an_explicit_name_that_is_taken_replaces_in_place(live: Processors) -> None:
@@ -175,15 +176,15 @@ async def test_a_copy_is_independent_and_counts_afresh(app: sl.App) -> None:
 async def test_the_decorator_adds_and_redefining_replaces(app: sl.App) -> None:
     stream = app.stream([1])
 
-    @stream.processor  # type: ignore[untyped-decorator]
+    @stream.processor
     def change(value: int) -> int:
         return value + 1
 
-    @stream.processor  # type: ignore[untyped-decorator,no-redef]
-    def change(value: int) -> int:
+    @stream.processor  # type: ignore[no-redef]
+    def change(value: int) -> int:  # noqa: F811 - as when a cell is run again
         return value + 2
 
-    @stream.processor(name="named")  # type: ignore[untyped-decorator]
+    @stream.processor(name="named")
     def other(value: int) -> int:
         return value * 10
 
@@ -203,7 +204,8 @@ async def test_filter_and_echo_and_forwarding_are_in_the_list(app: sl.App) -> No
 
 async def test_add_processor_returns_none_and_does_not_look_for_doubles(app: sl.App) -> None:
     stream = app.stream([1])
-    assert stream.add_processor(one) is None  # type: ignore[func-returns-value]
+    add: Callable[[Any], Any] = stream.add_processor
+    assert add(one) is None
     stream.add_processor(one)
     assert stream._processors == [one, one]
     assert await rest(stream) == [3]
@@ -221,7 +223,7 @@ async def test_every_change_is_effective_at_the_next_event(app: sl.App) -> None:
     stream = channel.stream(processors=[one, ten])
     await put_all(channel, [1] * 6)
     live, got = stream.processors, []
-    changes = [
+    changes: list[Callable[[], object]] = [
         lambda: live.move("ten", 0),
         lambda: live.disable("one"),
         lambda: live.replace("ten", hundred),

@@ -178,7 +178,7 @@ async def test_a_value_given_back_wakes_a_loop_that_waits(app: sl.App) -> None:
     stream = channel.stream()
     inside = asyncio.Event()
 
-    @stream.processor  # type: ignore[untyped-decorator]
+    @stream.processor
     async def hang(value: int) -> int:
         if not inside.is_set():
             inside.set()

@@ -119,13 +119,14 @@ class TestEvents:
         assert await rest(stream.enumerate(start=10)) == [(10, "d")]
 
     async def test_breaking_out_of_items_acks_and_the_next_loop_goes_on(self, channel: sl.Channel[Any]) -> None:
-        stream = channel.stream()
+        stream, event = channel.stream(), None
         await put_all(channel, [1, 2])
         async for _ in stream.items():
             event = stream.current_event
             break
         assert event is not None
-        await until(lambda: event.message.acked)
+        message = event.message
+        await until(lambda: message.acked)
         assert await first(1, stream) == [2]
 
 

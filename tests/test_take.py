@@ -196,7 +196,7 @@ async def test_what_was_gathered_and_not_handed_out_is_given_back(channel: sl.Ch
     stream = channel.stream()
     await put_all(channel, [1, 2])
     batches = stream.take(3)
-    task = asyncio.create_task(anext(batches))  # type: ignore[arg-type] # an awaitable, in typeshed
+    task = asyncio.ensure_future(anext(batches))
     await until(lambda: stream.events_total == 2)
     await turns()
     task.cancel()
@@ -423,3 +423,27 @@ class TestBatch:
             break
         await turns()
         assert batch.to_frame().index.get_level_values("offset").tolist() == [0, 1, 2]
+
+    async def test_the_events_of_a_topics_batch_are_the_same_ones_each_time(self, app: sl.App) -> None:
+        topic = app.topic("rows", partitions=1)
+        for number in range(3):
+            await topic.send(value=number)
+        stream = topic.stream(start="earliest")
+        async for batch in stream.take(3):
+            events = batch.events
+            assert stream.current_event is sl.current_event() is events[-1]
+            assert [one is two for one, two in zip(events, batch.events, strict=True)] == [True] * 3
+            break
+
+    async def test_in_a_group_an_event_of_a_batch_can_be_acked_by_hand(self, app: sl.App) -> None:
+        topic = app.topic("rows", partitions=1)
+        for number in range(3):
+            await topic.send(value=number)
+        stream = topic.stream(group="g")
+        events = await anext(stream.noack_take(3))
+        events[1].ack()
+        assert len(app.consumer.unacked) == 2
+        events[0].ack()
+        events[2].ack()
+        assert app.consumer.unacked == []
+        await stream.stop()

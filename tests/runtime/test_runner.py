@@ -106,6 +106,7 @@ async def test_a_subscriber_sees_the_current_event(channel: sl.Channel[Any]) -> 
     async def look() -> Any:
         async for _ in stream:
             return sl.current_event()
+        return None
 
     task = asyncio.create_task(look())
     await turns()
