@@ -213,3 +213,36 @@ async def test_it_can_be_assigned(app: sl.App) -> None:
     assert stream.current_event is event
     stream.current_event = None
     assert stream.current_event is None
+
+
+async def test_it_is_right_in_a_loop_that_goes_as_fast_as_it_can(app: sl.App) -> None:
+    channel = app.channel(maxsize=0)
+    stream = channel.stream()
+    await put_all(channel, range(20_000))
+    async for value in stream:
+        if value % 100 == 99:
+            event = sl.current_event()
+            assert event is not None
+            assert event.value == value
+            assert stream.current_event is event
+        if value == 19_999:
+            break
+
+
+async def test_a_task_spawned_late_in_a_fast_loop_never_sees_another_event(app: sl.App) -> None:
+    async def look() -> Any:
+        await asyncio.sleep(0)
+        event = sl.current_event()
+        return None if event is None else event.value
+
+    channel = app.channel(maxsize=0)
+    stream = channel.stream()
+    await put_all(channel, range(20_000))
+    seen: list[tuple[int, Any]] = []
+    async for value in stream:
+        if value % 4000 == 3999:
+            seen.append((value, await asyncio.create_task(look())))
+        if value == 19_999:
+            break
+    assert all(found in (value, None) for value, found in seen)
+    assert seen[-1] == (19_999, 19_999)

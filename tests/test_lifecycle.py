@@ -346,3 +346,13 @@ async def test_the_end_of_async_with_ends_a_loop_that_waits_in_another_task(app:
         task = asyncio.create_task(rest(stream))
         await until(lambda: stream._source.bell._waiters)
     assert await task == []
+
+
+async def test_stop_reaches_the_nodes_of_nodes(app: sl.App) -> None:
+    a, b, c = (app.channel().stream() for _ in range(3))
+    outer = c & (a & b)
+    async with outer:
+        pass
+    assert not any(stream.should_stop for stream in (a, b, c, outer))
+    await outer.stop()
+    assert all(stream.should_stop for stream in (a, b, c, outer))

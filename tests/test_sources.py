@@ -172,6 +172,38 @@ class TestTopics:
         await topic.send(value=b"", value_serializer="raw")
         assert await first(1, topic.stream(start="earliest").items()) == [("k", None)]
 
+    async def test_a_raw_reader_gets_the_error_of_a_bad_record_and_goes_on(self, app: sl.App) -> None:
+        topic = app.topic("numbers", value_type=int, partitions=1)
+        await topic.declare()
+        reader = aiter(topic)
+        for value in (b"two", b"3"):
+            await topic.send(value=value, value_serializer="raw")
+        await topic.send(value=None)
+        with pytest.raises(sl.ValueDecodeError):
+            await anext(reader)
+        assert [(await anext(reader)).value, (await anext(reader)).value] == [3, None]
+
+    async def test_streams_of_one_group_share_its_partitions_and_lose_nothing(self, app: sl.App) -> None:
+        topic = app.topic("shared", partitions=2)
+        for value in range(100):
+            await topic.send(value=value, partition=value % 2)
+        got: set[int] = set()
+
+        async def consume(stream: sl.Stream[Any]) -> None:
+            async for value in stream:
+                got.add(value)
+                await asyncio.sleep(0.001)
+
+        one, two = topic.stream(group="g"), topic.stream(group="g")
+        tasks = [asyncio.create_task(consume(one))]
+        await until(lambda: len(got) > 5)
+        tasks.append(asyncio.create_task(consume(two)))
+        await until(lambda: got == set(range(100)))
+        await one.stop()
+        await two.stop()
+        await asyncio.gather(*tasks)
+        assert two.events_total > 0
+
 
 async def test_a_value_given_back_wakes_a_loop_that_waits(app: sl.App) -> None:
     channel = app.channel()
