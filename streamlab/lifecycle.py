@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import AlreadyStarted, InvalidState, StreamClosed
+from streamlab.errors import AlreadyStarted, InvalidState, NotSupported, StreamClosed
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
@@ -181,6 +181,11 @@ async def loop_begins(stream: Stream[Any]) -> None:
     """Start the stream if it is not: then the end of its last loop puts it to rest."""
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
+    if stream.combined:
+        nodes = ", ".join(str(node) for node in stream.combined)
+        raise NotSupported(
+            f"a combined stream shows what it combines, but merging is not there yet: iterate each of {nodes} by itself"
+        )
     stream._finalized = True
     stream.task_owner = asyncio.current_task()
     stream._loops += 1

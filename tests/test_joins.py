@@ -107,3 +107,9 @@ def test_a_combined_stream_says_what_it_combines(app: sl.App, stream: sl.Stream[
     both = stream & app.topic("foo").stream()
     assert "Topic: foo" in repr(both)
     assert both.shortlabel.endswith("&Topic: foo")
+
+
+async def test_iterating_a_combined_stream_says_that_merging_is_not_there_yet(app: sl.App, stream: sl.Stream[Any]) -> None:
+    both = stream & app.channel().stream()
+    with pytest.raises(sl.NotSupported, match="iterate each of"):
+        await anext(aiter(both))
