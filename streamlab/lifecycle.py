@@ -191,7 +191,11 @@ async def loop_begins(stream: Stream[Any]) -> None:
     stream._loops += 1
     if not stream.started and not stream._halted:
         stream._implicit = True
-        await stream.maybe_start()
+        try:
+            await stream.maybe_start()
+        except BaseException:
+            await loop_ends(stream)
+            raise
 
 
 async def loop_ends(stream: Stream[Any]) -> None:

@@ -113,3 +113,9 @@ async def test_iterating_a_combined_stream_says_that_merging_is_not_there_yet(ap
     both = stream & app.channel().stream()
     with pytest.raises(sl.NotSupported, match="iterate each of"):
         await anext(aiter(both))
+
+
+async def test_reading_a_combined_stream_says_that_merging_is_not_there_yet(app: sl.App, stream: sl.Stream[Any]) -> None:
+    both = stream & app.channel().stream()
+    with pytest.raises(NotImplementedError, match="merging"):
+        await first(1, both)

@@ -356,3 +356,19 @@ async def test_stop_reaches_the_nodes_of_nodes(app: sl.App) -> None:
     assert not any(stream.should_stop for stream in (a, b, c, outer))
     await outer.stop()
     assert all(stream.should_stop for stream in (a, b, c, outer))
+
+
+async def test_when_on_start_fails_the_next_loop_starts_again(app: sl.App) -> None:
+    called: list[int] = []
+
+    def on_start() -> None:
+        called.append(1)
+        if len(called) == 1:
+            raise KeyError("start")
+
+    stream = app.stream([1], on_start=on_start)
+    with pytest.raises(KeyError, match="start"):
+        await rest(stream)
+    assert not stream.started
+    assert await rest(stream) == [1]
+    assert called == [1, 1]
