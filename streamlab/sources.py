@@ -35,7 +35,7 @@ __all__ = ["ChannelSource", "OpenedBatch", "PlainSource", "Run", "Source"]
 class OpenedBatch:
     """A record batch with what turns its records into values and events."""
 
-    __slots__ = ("app", "batch", "build", "check_key", "fast", "key_fast", "key_slow", "records", "slow", "store")
+    __slots__ = ("app", "batch", "check_key", "fast", "key_fast", "key_slow", "records", "slow", "store")
 
     def __init__(self, app: App, schema: Schema, batch: RecordBatch, store: AckStore | None) -> None:
         self.app = app
@@ -46,7 +46,6 @@ class OpenedBatch:
         """Whether a key may fail to decode: then it is tried before the value is handed out."""
         self.records: Iterator[Any] = chain(batch.records)  # chain: aiokafka's batches do not stay exhausted
         self.store = store
-        self.build = self._build
 
     @classmethod
     def of_message(cls, app: App, schema: Schema, message: Message) -> OpenedBatch:
@@ -107,7 +106,8 @@ class OpenedBatch:
             message.on_final_ack = lambda: store.ack(offset)
         return message
 
-    def _build(self, record: BrokerRecord, value: Any) -> Event:
+    def build(self, record: BrokerRecord, value: Any) -> Event:
+        """Return a record with its value as an event."""
         message = self.message(record)
         return self.app.create_event(self.key(record), value, message.headers, message)
 
