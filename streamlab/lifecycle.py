@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 STOP_S = 1.0
+FINALIZER_TURNS = 2
+"""So soon after it was dropped, by a ``break``, an asynchronous generator has been closed by its loop."""
 INTERRUPT_S = 0.5
 """An asynchronous processor may go on for so long after its stream was stopped."""
 
@@ -146,6 +148,8 @@ def _mark_halted(stream: Stream[Any]) -> None:
 
 async def close_iterators(stream: Stream[Any]) -> None:
     """Close the loops that were left without being finished, so that what they had is acked."""
+    for _ in range(FINALIZER_TURNS):
+        await asyncio.sleep(0)
     for values in list(stream._iterators):
         if not values.ag_running:
             await values.aclose()
