@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "seconds"]
 
 T = TypeVar("T")
+IN_MEMORY = TP("<ANON>", 0)
+"""What messages that were in no topic have for one; Faust's name for it."""
 
 
 class Channel(Generic[T]):
@@ -80,6 +82,8 @@ class Channel(Generic[T]):
         self._declaring: Future[BaseException | None] | None = None
         bound = app.conf.stream_buffer_maxsize if maxsize is None else maxsize
         self.queue: Any = FlowControlQueue(bound, flow_control=app.flow_control, loop=loop) if queue is None else queue
+        self.bounded = isinstance(self.queue, FlowControlQueue)
+        """Whether the queue is of ours; an iterator may be given another one."""
         self._source: Source | None = None
 
     @property
@@ -164,16 +168,20 @@ class Channel(Generic[T]):
 
     async def put(self, value: Any) -> None:
         """Put an event, or a plain value, on every subscribed iterator, waiting for room in each; safe from any thread."""
-        root = self._root or self
-        subscribers = [channel for ref in root._refs if (channel := ref()) is not None]
+        refs = (self._root or self)._refs
+        subscribers = [channel for ref in refs if (channel := ref()) is not None]
         if isinstance(value, Event):
-            readers = sum(channel.of_stream and not channel.queue.retired for channel in subscribers)
+            readers = 0
+            for channel in subscribers:
+                if channel.of_stream and not (channel.bounded and channel.queue.retired):
+                    readers += 1
             if readers:
                 value.message.incref(readers)
+        if not self.app.flow_control.active:
+            await self.app.flow_control.acquire()
         for channel in subscribers:
-            queue = channel.queue
-            if queue.flow_control is None or not queue.flow_control.is_active() or not queue.offer(value):
-                await queue.put(value)
+            if not (channel.bounded and channel.queue.offer(value)):
+                await channel.queue.put(value)
 
     async def send(  # noqa: PLR0913 - Faust's signature
         self,
@@ -194,10 +202,11 @@ class Channel(Generic[T]):
         ``timestamp`` is in float seconds, now by default. Values are not serialized: they stay in memory.
         """
         stamp = time.time() if timestamp is None else timestamp
-        pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers or ())
-        message = Message(str(self), partition or 0, -1, stamp, 0, pairs, key, value, None)
+        pairs = list(headers.items() if isinstance(headers, Mapping) else headers) if headers else []
+        tp = IN_MEMORY if partition is None else TP(IN_MEMORY.topic, partition)
+        message = Message(tp.topic, tp.partition, -1, stamp, 0, pairs, key, value, None, tp=tp)
         await self.put(self.app.create_event(key, value, pairs, message))
-        metadata = RecordMetadata(message.topic, message.partition, message.tp, -1, stamp, 0)
+        metadata = RecordMetadata(tp.topic, tp.partition, tp, -1, stamp, 0)
         if callback is not None:
             callback(metadata)
         return metadata
@@ -274,7 +283,7 @@ class Channel(Generic[T]):
         return f"{type(self).__name__}: {self}"
 
     def __str__(self) -> str:
-        return "<ANON>"
+        return IN_MEMORY.topic
 
     def __repr__(self) -> str:
         mark = "(*)" if self.is_iterator else ""

@@ -67,6 +67,7 @@ class Message:
 
     __slots__ = (
         "__weakref__",
+        "_tp",
         "acked",
         "checksum",
         "generation_id",
@@ -79,7 +80,6 @@ class Message:
         "timestamp",
         "timestamp_type",
         "topic",
-        "tp",
         "value",
     )
 
@@ -107,7 +107,7 @@ class Message:
         self.key = key
         self.value = value
         self.checksum = checksum
-        self.tp = TP(topic, partition) if tp is None else tp
+        self._tp = tp
         self.generation_id = generation_id
         self.acked = False
         self.refcount = 0
@@ -137,6 +137,13 @@ class Message:
         with _ack_lock:
             self.refcount = max(self.refcount - n, 0)
             return self.refcount
+
+    @property
+    def tp(self) -> TP:
+        """Topic and partition."""
+        if self._tp is None:
+            self._tp = TP(self.topic, self.partition)
+        return self._tp
 
     @property
     def serialized_key_size(self) -> int:

@@ -132,6 +132,7 @@ _TEXT = PlainCodec(to_bytes, bytes.decode)
 _codecs: dict[str, Codec] = {
     "json": PlainCodec(encode_json, decode_json),
     "raw": PlainCodec(to_bytes, same_bytes),
+    "bytes": PlainCodec(to_bytes, same_bytes),
     "str": _TEXT,
     "text": _TEXT,
     "binary": PlainCodec(lambda value: base64.b64encode(to_bytes(value)), lambda raw: base64.b64decode(raw, validate=True)),

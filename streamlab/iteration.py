@@ -188,7 +188,10 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                         left(stream, [cell])
                     raise
                 if (not silent or loop.event_cell is cell) and (stream.enable_acks if acks is None else acks):
-                    ack_cell(cell)
+                    if cell[0] is not None:
+                        cell[0].ack()
+                    else:
+                        ack_cell(cell)
             if item is not NO_ITEM or source.run is not run:
                 continue  # there may be more, here or where another reader of this source went on
             if opened is not None and store is not None and items is opened.records:

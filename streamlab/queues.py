@@ -99,25 +99,27 @@ class FlowControlEvent:
     """Holds back whoever puts into the queues of an app, from ``suspend()`` to ``resume()``."""
 
     def __init__(self) -> None:
-        self._active = True
+        self.active = True
+        """Whether queues take items."""
         self._resumed = Bell()
 
     def is_active(self) -> bool:
         """Tell whether queues take items."""
-        return self._active
+        return self.active
 
     def suspend(self) -> None:
         """Make ``put`` wait."""
-        self._active = False
+        self.active = False
 
     def resume(self) -> None:
         """Let ``put`` go on."""
-        self._active = True
+        self.active = True
+        """Whether queues take items."""
         self._resumed.ring()
 
     async def acquire(self) -> None:
         """Wait until queues take items."""
-        while not self._active:
+        while not self.active:
             await self._resumed.wait(self.is_active)
 
 
@@ -180,7 +182,7 @@ class FlowControlQueue(Generic[T]):
 
     async def put(self, item: T) -> None:
         """Put, waiting for room and for flow control."""
-        if self.flow_control is not None and not self.flow_control.is_active():
+        if self.flow_control is not None and not self.flow_control.active:
             await self.flow_control.acquire()
         while not self.offer(item):
             await self.drained.wait(self._has_room)
