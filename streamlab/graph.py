@@ -43,7 +43,8 @@ _SHAPES = {
 _FORWARDING = ("echo", "through", "group_by")
 _FILLS = {"topic": "#dbeafe", "channel": "#dbeafe", "source": "#dbeafe", "stream": "#e6f4ea", "agent": "#fdecc8"}
 # Both themes show these: light boxes with dark text, lines in a middle grey, no background.
-_GRAPH_LOOK = {"rankdir": "LR", "bgcolor": "transparent"}
+# A picture wider than a cell, in inches, is drawn smaller.
+_GRAPH_LOOK = {"rankdir": "LR", "bgcolor": "transparent", "size": "12,30"}
 _NODE_LOOK = {
     "shape": "box",
     "style": "filled",
