@@ -29,6 +29,7 @@ __all__ = ["QuietClient", "close_consumer", "connect_options", "end_tasks", "qui
 METADATA_INTERVAL_S = 0.25
 LEAVE_S = 0.5
 CLIENT_ID = "streamlab"
+FIRST_ANSWER_S = 0.5
 
 
 class QuietConnection(AIOKafkaConnection):  # type: ignore[misc] # aiokafka is untyped
@@ -58,6 +59,16 @@ class QuietClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka is untyped
 
     _last_metadata_s = 0.0
     _answered: dict[int, float] | None = None
+
+    async def bootstrap(self) -> None:
+        """Connect as aiokafka does; cancelled, it is given a moment to get its answer and close what it opened, which it does not then."""
+        running = asyncio.create_task(super().bootstrap())
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait({running}, timeout=FIRST_ANSWER_S)
+            await end_tasks([running])
+            raise
 
     async def _metadata_update(self, cluster: Any, topics: Any) -> Any:
         await asyncio.sleep(max(0.0, self._last_metadata_s + METADATA_INTERVAL_S - time.monotonic()))

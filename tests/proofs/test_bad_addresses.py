@@ -69,18 +69,24 @@ def closed_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-async def test_a_refused_connection(closed_port: int, no_leaks: None) -> None:
-    await check(f"kafka://127.0.0.1:{closed_port}", sl.BrokerUnavailable, f"127.0.0.1:{closed_port} refuses connections")
-
-
-async def test_a_host_that_does_not_exist(no_leaks: None) -> None:
-    await check("kafka://no-such-host.invalid:9092", sl.BrokerUnavailable, "no-such-host.invalid:9092")
-
-
-async def test_a_port_that_never_answers(no_leaks: None) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        await check(f"kafka://127.0.0.1:{port}", sl.BrokerUnavailable, f"127.0.0.1:{port}")
+@pytest.mark.timeout(60)
+async def test_what_cannot_be_reached_says_why(kafka: KafkaCluster, closed_port: int, no_leaks: None) -> None:
+    """All at once: a first connection is tried for some seconds before it is given up."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    port = silent.getsockname()[1]
+    tls_url = f"kafka://{kafka.ssl_bootstrap}"
+    tls = {"security_protocol": "SSL", "ssl_cafile": str(kafka.ca_path)}
+    login = {"sasl_mechanism": "PLAIN", "sasl_plain_username": "alice", "sasl_plain_password": SECRET}
+    wrong_ca = {**login, "security_protocol": "SASL_SSL", "ssl_cafile": str(kafka.wrong_ca_path)}
+    with silent:
+        await asyncio.gather(
+            check(f"kafka://127.0.0.1:{closed_port}", sl.BrokerUnavailable, f"127.0.0.1:{closed_port} refuses connections"),
+            check("kafka://no-such-host.invalid:9092", sl.BrokerUnavailable, "no host of the name in no-such-host.invalid:9092"),
+            check(f"kafka://127.0.0.1:{port}", sl.BrokerUnavailable, f"127.0.0.1:{port}"),
+            check(tls_url, sl.BrokerUnavailable, "ssl_cafile", **wrong_ca),
+            check(kafka.url, sl.BrokerUnavailable, "plaintext", **tls),
+            check(tls_url, sl.BrokerUnavailable, "speaks TLS"),
+        )
 
 
 @pytest.mark.parametrize(
@@ -105,27 +111,6 @@ async def test_a_wrong_password(kafka: KafkaCluster, no_leaks: None, mechanism: 
         sasl_plain_password=SECRET,
         **({"ssl_cafile": str(kafka.ca_path)} if tls else {}),
     )
-
-
-async def test_a_wrong_certificate_authority(kafka: KafkaCluster, no_leaks: None) -> None:
-    await check(
-        f"kafka://{kafka.ssl_bootstrap}",
-        sl.BrokerUnavailable,
-        "ssl_cafile",
-        security_protocol="SASL_SSL",
-        sasl_mechanism="PLAIN",
-        sasl_plain_username="alice",
-        sasl_plain_password=SECRET,
-        ssl_cafile=str(kafka.wrong_ca_path),
-    )
-
-
-async def test_tls_against_plaintext(kafka: KafkaCluster, no_leaks: None) -> None:
-    await check(kafka.url, sl.BrokerUnavailable, "plaintext", security_protocol="SSL", ssl_cafile=str(kafka.ca_path))
-
-
-async def test_plaintext_against_tls(kafka: KafkaCluster, no_leaks: None) -> None:
-    await check(f"kafka://{kafka.ssl_bootstrap}", sl.BrokerUnavailable, "speaks TLS")
 
 
 async def test_no_login_where_one_is_wanted(kafka: KafkaCluster, no_leaks: None) -> None:
