@@ -118,7 +118,6 @@ class Topic(Channel[T]):
         self.allow_empty = allow_empty
         self.has_prefix = has_prefix
         self.on_error: OnError = on_error
-        self._declared = False
 
     @property
     def topics(self) -> tuple[str, ...]:
