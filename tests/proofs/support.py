@@ -87,16 +87,15 @@ def stored(bootstrap: str, topic: str) -> list[Stored]:
 def _stored(consumer: Consumer, topic: str, partition: int) -> Iterator[Stored]:
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
     while True:
-        messages = consumer.consume(1000, timeout=10)
-        assert messages, f"{topic} partition {partition} neither goes on nor ends"
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                assert error.code() == KafkaError._PARTITION_EOF, error
-                return
-            headers: Any = message.headers() or []
-            key: Any = message.key()
-            yield Stored(partition, key, message.value(), message.timestamp()[1], headers)
+        message = consumer.poll(10)
+        assert message is not None, f"{topic} partition {partition} neither goes on nor ends"
+        error = message.error()
+        if error is not None:
+            assert error.code() == KafkaError._PARTITION_EOF, error
+            return
+        headers: Any = message.headers() or []
+        key: Any = message.key()
+        yield Stored(partition, key, message.value(), message.timestamp()[1], headers)
 
 
 class Traces(NamedTuple):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.kafka.harness import KafkaCluster
 
-SECONDS = 9.0
+SECONDS = 12.0  # 5 for the first connection, 3 to find out what is wrong, and what a busy machine takes
 SECRET = "correct horse battery"
 
 
