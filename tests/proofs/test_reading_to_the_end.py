@@ -85,7 +85,7 @@ async def test_a_topic_whose_head_was_deleted(kafka: KafkaCluster, topic_name: s
 
 @pytest.mark.timeout(90)
 async def test_a_compacted_topic_with_holes(own_kafka: Callable[..., KafkaCluster], topic_name: str) -> None:
-    cluster = own_kafka(settings={"log.cleaner.backoff.ms": "300"})
+    cluster = own_kafka(settings={"log.cleaner.backoff.ms": "300", "log.initial.task.delay.ms": "500"})
     boot = cluster.bootstrap
 
     def write() -> None:
