@@ -75,6 +75,7 @@ def stored(bootstrap: str, topic: str) -> list[Stored]:
         "group.id": uuid.uuid4().hex,
         "enable.auto.commit": False,
         "enable.partition.eof": True,
+        "fetch.wait.max.ms": 10,
         "log_level": 0,
     }
     consumer = Consumer(config)

@@ -118,6 +118,8 @@ async def test_a_topic_deleted_while_it_is_read_is_reported_and_stays_deleted(
         if loop is None:
             stream.run()
         await until(lambda: stream.events_total == 1)
+        await asyncio.sleep(1.5)  # a start asks a lot at once
+        requests.clear()
         await plainly(client.delete_topic, kafka.bootstrap, topic_name)
         deleted = time.monotonic()
         if loop is None:
@@ -129,6 +131,6 @@ async def test_a_topic_deleted_while_it_is_read_is_reported_and_stays_deleted(
                 await loop
         assert time.monotonic() - deleted < 3
         await asyncio.sleep(1.5)
-        assert busiest_second([at for at in requests if at > deleted - 0.5]) < 10
+        assert busiest_second(requests) < 10
         await not_found(rest(topic.stream(), 5))
         assert topic_name not in await plainly(client.topics, kafka.bootstrap)
