@@ -111,7 +111,7 @@ def batch_frame(batch: Batch[Any], *, headers: bool = False, depth: int = 3) -> 
     """Return ``to_frame`` of a batch, without making events."""
     if batch.memory.schema is None:
         batch.memory.schema = FrameSchema()
-    return frame_of(batch, Origins.of_cells(batch.cells, headers=headers), batch.memory.schema, depth)
+    return frame_of(batch, Origins.of_basket(batch.basket, headers=headers), batch.memory.schema, depth)
 
 
 def records_frame(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def batch_html(batch: Batch[Any]) -> str:
 
 def _batch_html(batch: Batch[Any]) -> str:
     shown = batch[:SHOWN_ROWS]
-    origins = Origins.of_cells(shown.cells)
+    origins = Origins.of_basket(shown.basket)
     columns: dict[str, Sequence[Any]] = {}
     if any(run.topic is not None for run in origins.runs):
         columns = {"partition": origins.partitions, "offset": origins.offsets}

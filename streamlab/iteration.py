@@ -19,9 +19,10 @@ from streamlab.loops import Loop
 from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, fell_out, left
 
 if TYPE_CHECKING:
+    from streamlab.baskets import Basket
     from streamlab.streams import Stream
 
-__all__ = ["LATE", "Timer", "iterate"]
+__all__ = ["FULL", "LATE", "Timer", "iterate"]
 
 TURN_S = 0.005
 """A loop over a full source gives its turn up this often."""
@@ -33,6 +34,8 @@ SLOW_S = 20e-6
 set_current_cell = current_cell.set
 LATE = Marker("LATE")
 """Yielded to a reader with a timer when its deadline passed."""
+FULL = Marker("FULL")
+"""Yielded to a reader with a basket when it is full."""
 NO_ITEM = Marker("NO_ITEM")
 
 
@@ -54,7 +57,12 @@ class Timer:
 
 
 async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece on purpose
-    stream: Stream[Any], *, timer: Timer | None = None, acks: bool | None = None, keep_going: bool = False
+    stream: Stream[Any],
+    *,
+    timer: Timer | None = None,
+    basket: Basket | None = None,
+    acks: bool | None = None,
+    keep_going: bool = False,
 ) -> AsyncGenerator[Any, None]:
     """Yield the stream's values; after each, ``stream._cell`` is what it was made from.
 
@@ -63,6 +71,8 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     stream : Stream
     timer : Timer, optional
         LATE is yielded when its deadline passes, however long the source or a processor takes.
+    basket : Basket, optional
+        Gets the values, which then are not yielded, and not acked: FULL is, when it is full.
     acks : bool, optional
         Whether each value is acked when the next one is asked for; as ``stream.enable_acks`` says by default.
     keep_going : bool
@@ -71,6 +81,8 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     source, live = stream._source, stream.processors
     await lifecycle.loop_begins(stream)
     loop = Loop(live)
+    if basket is not None:
+        basket.loop = loop
     stops = stream._stops
     merge = stream._merger()
 
@@ -95,6 +107,11 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
             if brisk and current_cell.get() is not loop:
                 set_current_cell(loop)
             last, sampled, timed = began, number, True
+            if timer is not None and timer.deadline is not None and began >= timer.deadline:
+                yield LATE
+                continue
+            if basket is not None:
+                basket.mark(opened)
             item = NO_ITEM
             for item in islice(items, 1 if slow else CHUNK):
                 if loop.attention:
@@ -168,8 +185,6 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     if not keep_going and not isinstance(error, Skip):
                         raise
                     ack_cell(cell)
-                    if timer is not None and timer.passed():
-                        yield LATE
                     continue
                 except BaseException as error:  # cancelled, stopped, or closed while late: nobody got the item
                     source.give_back(item, opened)
@@ -180,6 +195,15 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                 timed = slow
                 if value is None and opened is None and cell[0] is None:
                     loop.dropped += 1
+                    continue
+                if basket is not None:
+                    basket.gathered.append(value)
+                    basket.items.append(item)
+                    count = len(basket.gathered)
+                    if count == 1 and basket.first_s and timer is not None:
+                        timer.deadline = perf_counter() + basket.first_s
+                    if count >= basket.wanted:
+                        yield FULL
                     continue
                 try:
                     yield value

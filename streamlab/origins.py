@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from streamlab.errors import KeyDecodeError
-from streamlab.events import event_of
+from streamlab.events import Event
 
 if TYPE_CHECKING:
+    from streamlab.baskets import Basket
     from streamlab.broker.base import BrokerRecord
-    from streamlab.events import Cell, Event
     from streamlab.sources import OpenedBatch
 
 __all__ = ["Origins", "Run"]
@@ -50,15 +48,15 @@ class Origins:
         return origins
 
     @classmethod
-    def of_cells(cls, cells: Iterable[Cell], *, headers: bool = False) -> Self:
-        """Collect from a batch's cells without making events of those that still are records."""
+    def of_basket(cls, basket: Basket, *, headers: bool = False) -> Self:
+        """Collect from what a batch was made from, without making events."""
         origins = cls(headers=[] if headers else None)
-        for opened, run in groupby(cells, itemgetter(3)):
+        for opened, items in basket.runs():
             if opened is not None:
-                origins.add_records(opened, [cell[1] for cell in run])
+                origins.add_records(opened, items)
             else:
-                for cell in run:
-                    origins.add_event(event_of(cell))
+                for item in items:
+                    origins.add_event(item if isinstance(item, Event) else None)
         return origins
 
     def add_records(self, opened: OpenedBatch, records: Sequence[BrokerRecord]) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
+from streamlab.baskets import Basket
 from streamlab.errors import DecodeError, InvalidPosition, InvalidValue, MemoryLimitExceeded, TopicNotFound
-from streamlab.events import TP, Cell
+from streamlab.events import TP
 from streamlab.failures import OnError, checked
 from streamlab.frame_builder import FrameBuilder
 from streamlab.frames import records_frame
-from streamlab.loops import FOREVER
 from streamlab.runtime.io import wait
 from streamlab.sources import ChannelSource, OpenedBatch
 from streamlab.take import Batch
@@ -134,8 +134,10 @@ def peek(topic: Topic[Any], n: int = 10) -> Batch[Any]:
             latest += [(record, opened) for record in opened.records]
             latest = sorted(latest, key=_age)[-n:]
     kept = [(record, value, opened) for record, opened in latest for value in _decoded(opened, record, topic.on_error)]
-    cells: list[Cell] = [(None, record, value, opened, FOREVER) for record, value, opened in kept]
-    return Batch([value for _, value, _ in kept], cells, reason="full" if len(kept) == n else "end")
+    basket = Basket()
+    for record, value, opened in kept:
+        basket.add(value, record, opened)
+    return Batch(basket.gathered, basket, reason="full" if len(kept) == n else "end")
 
 
 def topics_frame(app: App, *, internal: bool = False) -> pd.DataFrame:

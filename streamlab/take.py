@@ -6,12 +6,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
+from streamlab.baskets import Basket
 from streamlab.channels import seconds
 from streamlab.errors import InvalidValue
-from streamlab.events import Cell, Event, current_cell, event_of
+from streamlab.events import Event, current_cell
 from streamlab.iteration import LATE, Timer
-from streamlab.loops import FOREVER
-from streamlab.outcomes import ack_cell, cell_item, left
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -26,7 +25,7 @@ __all__ = ["Batch", "Take", "WithinFrom"]
 T = TypeVar("T")
 Reason = Literal["full", "time", "end"]
 WithinFrom = Literal["request", "first"]
-Pick = Callable[[list[Any], list[Cell]], list[Any]]
+Pick = Callable[[Basket], list[Any]]
 
 
 class FrameMemory:
@@ -54,14 +53,15 @@ class Batch(list[T], Generic[T]):
     def __init__(
         self,
         values: Iterable[T] = (),
-        cells: list[Cell] | None = None,
+        basket: Basket | None = None,
         *,
         number: int = 0,
         reason: Reason = "full",
         memory: FrameMemory | None = None,
     ) -> None:
         super().__init__(values)
-        self.cells: list[Cell] = cells if cells is not None else [(None, None, value, None, FOREVER) for value in self]
+        self.basket = Basket.of_values(self) if basket is None else basket
+        """What the values were made from."""
         self.number = number
         self.reason: Reason = reason
         self.memory = FrameMemory() if memory is None else memory
@@ -69,7 +69,7 @@ class Batch(list[T], Generic[T]):
     @property
     def events(self) -> list[Event | None]:
         """The events of the values."""
-        return _events(self.cells)
+        return self.basket.events
 
     def to_frame(self, *, headers: bool = False, depth: int = 3) -> pd.DataFrame:
         """Return a row a value: index partition and offset, then timestamp (UTC), key, and the values' fields.
@@ -92,7 +92,8 @@ class Batch(list[T], Generic[T]):
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
             values = super().__getitem__(index)
-            return Batch(values, self.cells[index], number=self.number, reason=self.reason, memory=self.memory)
+            basket = Basket.of_cells(values, self.basket.cells[index])
+            return Batch(values, basket, number=self.number, reason=self.reason, memory=self.memory)
         return super().__getitem__(index)
 
     def _repr_html_(self) -> str:
@@ -101,29 +102,23 @@ class Batch(list[T], Generic[T]):
         return batch_html(self)
 
 
-def _events(cells: list[Cell]) -> list[Event | None]:
-    """Make the events of cells, which keep them from then on."""
-    cells[:] = [list(cell) if isinstance(cell, tuple) else cell for cell in cells]
-    return [event_of(cell) for cell in cells]
-
-
-def events_of(_values: list[Any], cells: list[Cell]) -> list[Any]:
+def events_of(basket: Basket) -> list[Any]:
     """Pick the events; values without one are passed over."""
-    return [event for event in _events(cells) if event is not None]
+    return [event for event in basket.events if event is not None]
 
 
 def stamped(field: str) -> Pick:
     """Pick the values, with the message's timestamp in this field of those that can have it."""
 
-    def pick(values: list[Any], cells: list[Cell]) -> list[Any]:
-        for value, event in zip(values, _events(cells), strict=True):
+    def pick(basket: Basket) -> list[Any]:
+        for value, event in zip(basket.gathered, basket.events, strict=True):
             if event is None:
                 continue
             if isinstance(value, dict):
                 value[field] = event.message.timestamp
             elif field in _fields_of(value):
                 setattr(value, field, event.message.timestamp)
-        return values
+        return basket.gathered
 
     return pick
 
@@ -172,64 +167,51 @@ class Take(Generic[T]):
 
     async def _run(self) -> AsyncGenerator[Any, None]:
         stream, timer = self.stream, Timer()
-        reader = stream._read(timer=timer, acks=False)
-        values: list[Any] = []
-        cells: list[Cell] = []
+        basket = Basket(self.max_, first_s=self.within_s if self.within_from == "first" else 0.0)
+        reader = stream._read(timer=timer, basket=basket)
         number = 0
         acked_before = stream.enable_acks
         stream.enable_acks = False
         try:
             reason: Reason = "time"
             while reason != "end":
-                reason = await self._collect(reader, timer, values, cells)
-                if not values:
+                reason = await self._collect(reader, timer, basket)
+                if not basket.gathered:
                     break
-                cells[-1] = stream._cell = list(cells[-1])  # a list keeps its event
-                current_cell.set(cells[-1])
-                taken, handed = cells, self._hand_out(values, cells, number, reason)
-                values, cells = [], []
+                taken = basket.hand_over()
+                stream._cell = taken.last_cell
+                current_cell.set(taken.last_cell)
+                handed = self._hand_out(taken, number, reason)
                 number += 1
                 try:
                     yield handed
                 except BaseException:  # closed or thrown into: the body is done with the batch all the same
                     if self._acks:
-                        left(stream, taken)
+                        taken.leave(stream._source, ack_on_error=stream.app.conf.ack_on_error)
                     raise
                 finally:
                     stream._cell = None
-                self._settle(taken)
+                if self._acks:
+                    taken.settle()
             self._raise_failure()
         finally:
-            for cell in reversed(cells):
-                stream._source.give_back(*cell_item(cell))
+            basket.give_back(stream._source)
             stream.enable_acks = acked_before
             current_cell.set(None)
             await reader.aclose()
 
-    async def _collect(self, reader: AsyncGenerator[Any, None], timer: Timer, values: list[Any], cells: list[Cell]) -> Reason:
-        """Fill the lists up to a batch; returns why it is one. An error comes out when what was before it is handed out."""
-        stream, max_ = self.stream, self.max_
-        subscribed = stream._drive is not None
-        from_first = self.within_from == "first"
-        self._restart(timer, waiting=from_first)
+    async def _collect(self, reader: AsyncGenerator[Any, None], timer: Timer, basket: Basket) -> Reason:
+        """Fill the basket; returns why it is a batch. An error comes out when what was before it is handed out."""
+        self._restart(timer)
         try:
-            async for value in reader:
-                if value is LATE:
-                    if values or not self._patient:
-                        return "time"
-                    self._restart(timer, waiting=from_first)
-                    continue
-                values.append(value)
-                cells.append(current_cell.get() if subscribed else stream._cell)  # type: ignore[arg-type] # set with every value
-                if len(values) >= max_:
+            async for sign in reader:
+                if sign is not LATE:
                     return "full"
-                if timer.deadline is None:
-                    if from_first:
-                        self._restart(timer, waiting=False)
-                elif perf_counter() >= timer.deadline:
+                if basket.gathered or not self._patient:
                     return "time"
+                self._restart(timer)
         except Exception as error:
-            if not values:
+            if not basket.gathered:
                 raise
             self._failure = error
         return "end"
@@ -239,18 +221,14 @@ class Take(Generic[T]):
             failure, self._failure = self._failure, None
             raise failure
 
-    def _restart(self, timer: Timer, *, waiting: bool) -> None:
-        timer.deadline = perf_counter() + self.within_s if self.within_s and not waiting else None
+    def _restart(self, timer: Timer) -> None:
+        from_request = self.within_s and self.within_from == "request"
+        timer.deadline = perf_counter() + self.within_s if from_request else None
 
-    def _hand_out(self, values: list[Any], cells: list[Cell], number: int, reason: Reason) -> Any:
+    def _hand_out(self, basket: Basket, number: int, reason: Reason) -> Any:
         if self._pick is None:
-            return Batch(values, cells, number=number, reason=reason, memory=self.stream.frame_memory)
-        return self._pick(values, cells)
-
-    def _settle(self, cells: list[Cell]) -> None:
-        if self._acks:
-            for cell in cells:
-                ack_cell(cell)
+            return Batch(basket.gathered, basket, number=number, reason=reason, memory=self.stream.frame_memory)
+        return self._pick(basket)
 
     def __aiter__(self) -> Take[T]:
         return self

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab import columns, frame_builder
+from streamlab.baskets import Basket
 from streamlab.errors import KeyDecodeError
 from streamlab.events import TP, Event, Message
 from streamlab.frame_builder import FrameBuilder
@@ -87,7 +88,11 @@ def cell(record: Any, value: Any, opened: Any) -> Any:
 
 def batch_of(values: list[Any], opened: Any = None, **settings: Any) -> Batch[Any]:
     opened = opened or Opened()
-    return Batch(values, [cell(record(number), value, opened) for number, value in enumerate(values)], **settings)
+    return batch_of_cells(values, [cell(record(number), value, opened) for number, value in enumerate(values)], **settings)
+
+
+def batch_of_cells(values: list[Any], cells: list[Any], **settings: Any) -> Batch[Any]:
+    return Batch(values, Basket.of_cells(values, cells), **settings)
 
 
 def kinds(frame: pd.DataFrame) -> dict[str, str]:
@@ -347,7 +352,7 @@ def test_a_batch_may_hold_records_events_and_plain_values() -> None:
         (event(2, 4), None, 2, None, FOREVER),
         (None, None, 3, None, FOREVER),
     ]
-    frame = batch_frame(Batch([1, 2, 3], cells))
+    frame = batch_frame(batch_of_cells([1, 2, 3], cells))
     assert frame.index.get_level_values("partition").tolist()[:2] == [2, 0]
     assert frame["value"].tolist() == [1, 2, 3]
 
@@ -355,12 +360,12 @@ def test_a_batch_may_hold_records_events_and_plain_values() -> None:
 def test_a_bad_key_stays_bytes() -> None:
     opened = Opened()
     cells = [cell(record(0), 1, opened), cell(record(1, key=b"\xff"), 2, opened)]
-    assert batch_frame(Batch([1, 2], cells))["key"].tolist() == ["k", b"\xff"]
+    assert batch_frame(batch_of_cells([1, 2], cells))["key"].tolist() == ["k", b"\xff"]
 
 
 def test_none_keys_are_missing() -> None:
     opened = Opened()
-    frame = batch_frame(Batch([1], [cell(record(0, key=None), 1, opened)]))
+    frame = batch_frame(batch_of_cells([1], [cell(record(0, key=None), 1, opened)]))
     assert frame["key"].isna().tolist() == [True]
 
 
@@ -440,7 +445,7 @@ def test_a_long_and_wide_batch_shows_its_beginning() -> None:
 
 
 def test_a_batch_of_several_topics_names_them() -> None:
-    batch = Batch([1, 2], [(event(1), None, 1, None, FOREVER), (event(2, topic="other"), None, 2, None, FOREVER)])
+    batch = batch_of_cells([1, 2], [(event(1), None, 1, None, FOREVER), (event(2, topic="other"), None, 2, None, FOREVER)])
     assert "other" in batch_html(batch)
 
 

@@ -20,7 +20,7 @@ LAYERS = [
     "annotations coercion formats models codecs settings failures broker.base",
     "queues processors stats broker.* runtime.*",
     "sources outcomes channels joins",
-    "lifecycle iteration take forwarding",
+    "lifecycle iteration baskets take forwarding",
     "streams types",
     "topics agents runtime.runner",
     "app exceptions",

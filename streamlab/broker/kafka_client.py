@@ -61,13 +61,14 @@ class QuietClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka is untyped
     _answered: dict[int, float] | None = None
 
     async def bootstrap(self) -> None:
-        """Connect as aiokafka does; cancelled, it is given a moment to get its answer and close what it opened, which it does not then."""
+        """Connect as aiokafka does, which leaves open what it opened when it is cancelled: so it gets a moment, and is closed."""
         running = asyncio.create_task(super().bootstrap())
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
             await asyncio.wait({running}, timeout=FIRST_ANSWER_S)
             await end_tasks([running])
+            await close_client(self)
             raise
 
     async def _metadata_update(self, cluster: Any, topics: Any) -> Any:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import InvalidState, StreamClosed
 from streamlab.events import Cell, current_cell
 from streamlab.failures import StreamError
-from streamlab.iteration import LATE, Timer
+from streamlab.iteration import FULL, LATE, Timer
 from streamlab.lifecycle import stop_draining
 from streamlab.loops import Loop
+from streamlab.outcomes import cell_item
 from streamlab.queues import FlowControlQueue
 from streamlab.runtime.io import LoopThread
 
 if TYPE_CHECKING:
+    from streamlab.baskets import Basket
     from streamlab.streams import Stream
 
 __all__ = ["Drive", "drive", "running"]
@@ -80,16 +82,25 @@ class Drive:
         if self._done is not None:
             self._done.cancel()
 
-    async def subscription(self, *, timer: Timer | None = None, **_: Any) -> AsyncGenerator[Any, None]:
+    async def subscription(
+        self, *, timer: Timer | None = None, basket: Basket | None = None, **_: Any
+    ) -> AsyncGenerator[Any, None]:
         """Yield what comes out of the stream from now on; the runner acks. It waits for the slowest subscription."""
         queue: FlowControlQueue[Tapped] = FlowControlQueue(SUBSCRIPTION_MAXSIZE)
         self._queues = (*self._queues, queue)
         loop = Loop()
+        if basket is not None:
+            basket.loop = loop
         try:
             while True:
                 for value, cell in queue.drain():
-                    current_cell.set((*cell[:4], loop))
-                    yield value
+                    if basket is None:
+                        current_cell.set((*cell[:4], loop))
+                        yield value
+                        continue
+                    basket.add(value, *cell_item(cell))
+                    if len(basket.gathered) >= basket.wanted:
+                        yield FULL
                 if self.ended and not queue.items:
                     return
                 await queue.filled.wait(lambda: queue.items or self.ended, timeout_s=None if timer is None else timer.left())

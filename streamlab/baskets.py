@@ -1,0 +1,164 @@
+"""What ``take`` gathers for a batch: values, and what they were made from; events are made when somebody asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from streamlab.errors import DecodeError
+from streamlab.events import Event, event_of, made_event
+from streamlab.loops import FOREVER
+from streamlab.outcomes import ack_cell, cell_item
+
+if TYPE_CHECKING:
+    from streamlab.events import Cell
+    from streamlab.loops import Loop
+    from streamlab.sources import OpenedBatch, Source
+
+__all__ = ["Basket"]
+
+
+class Basket:
+    """Values, and parallel to them the items (records, events, plain values) of the runs that they came from.
+
+    Attributes
+    ----------
+    gathered, items : list
+        The values, and what each was made from.
+    wanted : int
+        How many values make it full.
+    first_s : float
+        When not 0: the first value gives the timer so many seconds.
+    loop : Loop
+        The loop that fills it.
+    """
+
+    __slots__ = ("_cells", "_last", "_marks", "first_s", "gathered", "items", "loop", "wanted")
+
+    def __init__(self, wanted: int = 0, *, first_s: float = 0.0) -> None:
+        self.wanted = wanted
+        self.first_s = first_s
+        self.gathered: list[Any] = []
+        self.items: list[Any] = []
+        self.loop: Loop = FOREVER
+        self._marks: list[tuple[int, OpenedBatch | None]] = []
+        self._cells: list[Cell] | None = None
+        self._last: Cell | None = None
+
+    @classmethod
+    def of_values(cls, values: Iterable[Any]) -> Basket:
+        """Return a basket of plain values."""
+        basket = cls()
+        for value in values:
+            basket.add(value, value, None)
+        return basket
+
+    @classmethod
+    def of_cells(cls, values: list[Any], cells: list[Cell]) -> Basket:
+        """Return a basket of values with their cells."""
+        basket = cls()
+        for value, cell in zip(values, cells, strict=True):
+            basket.add(value, *cell_item(cell))
+        basket._cells = cells
+        return basket
+
+    def add(self, value: Any, item: Any, opened: OpenedBatch | None) -> None:
+        """Put one in."""
+        self.mark(opened)
+        self.gathered.append(value)
+        self.items.append(item)
+
+    def mark(self, opened: OpenedBatch | None) -> None:
+        """Say what opens the items that come from now on."""
+        marks, here = self._marks, len(self.items)
+        if marks and marks[-1][1] is opened:
+            return
+        if marks and marks[-1][0] == here:
+            marks.pop()
+        marks.append((here, opened))
+
+    def hand_over(self) -> Basket:
+        """Return a basket with what was gathered, and begin anew."""
+        full = Basket(self.wanted)
+        full.gathered, full.items, full.loop, full._marks = self.gathered, self.items, self.loop, self._marks
+        self.gathered, self.items = [], []
+        self._marks = [(0, full._marks[-1][1])] if full._marks else []
+        return full
+
+    def runs(self) -> Iterator[tuple[OpenedBatch | None, list[Any]]]:
+        """Yield what opens items, and the items that it opens."""
+        ends = [*(start for start, _ in self._marks), len(self.items)][1:]
+        for (start, opened), end in zip(self._marks, ends, strict=True):
+            if end > start:
+                yield opened, self.items[start:end]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of the items: lists, which keep their events."""
+        if self._cells is None:
+            pairs = [(opened, item) for opened, items in self.runs() for item in items][:-1]
+            cells = [self._cell(opened, item, value) for (opened, item), value in zip(pairs, self.gathered[:-1], strict=True)]
+            self._cells = [*cells, self.last_cell] if self.items else []
+        return self._cells
+
+    @property
+    def last_cell(self) -> Cell:
+        """The cell of the last item, made alone."""
+        if self._cells:
+            return self._cells[-1]
+        if self._last is None:
+            self._last = self._cell(self._marks[-1][1], self.items[-1], self.gathered[-1])
+        return self._last
+
+    def _cell(self, opened: OpenedBatch | None, item: Any, value: Any) -> Cell:
+        if opened is not None:
+            with suppress(DecodeError):  # then on_error had made that value
+                value = opened.decode(item)
+            return [None, item, value, opened, self.loop]
+        return [item, None, None, None, self.loop] if isinstance(item, Event) else [None, None, item, None, self.loop]
+
+    @property
+    def events(self) -> list[Event | None]:
+        """The events of the items."""
+        return [event_of(cell) for cell in self.cells]
+
+    def settle(self) -> None:
+        """Ack everything."""
+        if self._cells is not None:
+            for cell in self._cells:
+                ack_cell(cell)
+            return
+        if self._last is not None:
+            ack_cell(self._last)
+        for opened, items in self.runs():
+            if opened is None:
+                for item in items:
+                    if isinstance(item, Event) and item is not (self._last and self._last[0]):
+                        item.ack()
+            elif opened.store is not None:
+                for item in items:
+                    opened.store.ack(item.offset)
+
+    def leave(self, source: Source, *, ack_on_error: bool) -> None:
+        """Settle it when its loop was left: acked, as in Faust, or handed out again but for what is acked."""
+        if ack_on_error:
+            self.settle()
+        else:
+            self.give_back(source)
+
+    def give_back(self, source: Source) -> None:
+        """Have the items that are not acked handed out again, in order."""
+        items = [(item, opened) for opened, run in self.runs() for item in run]
+        for index in range(len(items) - 1, -1, -1):
+            event = self._event_made(index)
+            if event is None or not event.message.acked:
+                source.give_back(*items[index])
+
+    def _event_made(self, index: int) -> Event | None:
+        if self._cells is not None:
+            return made_event(self._cells[index])
+        if self._last is not None and index == len(self.items) - 1:
+            return made_event(self._last)
+        item = self.items[index]
+        return item if isinstance(item, Event) else None
