@@ -93,10 +93,10 @@ async def test_streams_that_are_started_and_stopped_at_once_leave_nothing(
 ) -> None:
     await plainly(client.create_topic, kafka.bootstrap, topic_name)
     async with app_on(kafka.url) as app:
-        streams = [app.topic(topic_name).stream(start="earliest") for _ in range(20)]
+        streams = [app.topic(topic_name).stream(start="earliest") for _ in range(80)]
         loops = [asyncio.create_task(rest(stream)) for stream in streams]
         for number, (stream, loop) in enumerate(zip(streams, loops, strict=True)):
-            await asyncio.sleep(0.01 * (number % 5))
+            await asyncio.sleep(0.003 * (number % 20))
             await stream.stop()
             assert await loop == []
 
