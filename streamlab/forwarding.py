@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, InvalidValue, Skip
 from streamlab.events import Event
-from streamlab.outcomes import failure
+from streamlab.outcomes import ack_cell, cell_item, failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from streamlab.channels import Channel
+    from streamlab.events import Cell
     from streamlab.streams import Stream
 
 __all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through", "unchanged"]
 
+WINDOW = 500
+"""How many records may be on their way to a topic."""
 KEEP = object()
 """As a key: the one that the event has."""
 
@@ -128,6 +131,7 @@ def _repartition_channel(stream: Stream[Any], key: Any, name: str, partitions: i
         partitions=partitions or stream.app.conf.topic_partitions,
         internal=True,
         rekeyed=True,
+        config={"retention.ms": "-1"},  # as Kafka Streams: old records are not to go before they were read
         key_type=getattr(key, "type", None),
     )
     return topic
@@ -167,14 +171,43 @@ async def _pass_on(stream: Stream[Any], value: Any, target: Channel[Any], key: A
         key, key_serializer = (message.key, "raw") if as_bytes else (event.key, None)
     else:
         key_serializer = None
-    await target.send(
-        key=key,
-        value=message.value if unchanged else value,
-        timestamp=message.timestamp,
-        headers=message.headers or None,
-        key_serializer=key_serializer,
-        value_serializer="raw" if unchanged else None,
-    )
+    arguments = {
+        "key": key,
+        "value": message.value if unchanged else value,
+        "timestamp": message.timestamp,
+        "headers": message.headers or None,
+        "key_serializer": key_serializer,
+        "value_serializer": "raw" if unchanged else None,
+    }
+    if target.serialized:
+        await _send_behind(stream, target, arguments)
+    else:
+        await target.send(**arguments)
+
+
+async def _send_behind(stream: Stream[Any], target: Channel[Any], arguments: dict[str, Any]) -> None:
+    """Send to a topic without waiting for its answer, unless many are awaited; the item is acked when it is there."""
+    while len(stream._sends) >= WINDOW:
+        await asyncio.wait(stream._sends, return_when=asyncio.FIRST_COMPLETED)
+    cell = stream._cell
+    assert cell is not None
+    sending = asyncio.ensure_future(target.send(**arguments))
+    stream._sends.add(sending)
+    sending.add_done_callback(lambda _: _sent(stream, cell, sending))
+
+
+def _sent(stream: Stream[Any], cell: Cell, sending: asyncio.Future[Any]) -> None:
+    """Ack what arrived; what did not is handed out again, after the stream's reader got the error."""
+    stream._sends.discard(sending)
+    error = None if sending.cancelled() else sending.exception()
+    if error is None and not sending.cancelled():
+        ack_cell(cell)
+        return
+    stream._source.give_back(*cell_item(cell))
+    if error is not None and stream._next is not None and stream._drain is not None:
+        drain, stream._drain = stream._drain, None
+        drain.cancel()
+        stream._next._source.throw(error)
 
 
 async def start_draining(stream: Stream[Any]) -> None:
@@ -193,7 +226,8 @@ def _target(stream: Stream[Any]) -> Channel[Any]:
 async def _drained(stream: Stream[Any]) -> None:
     try:
         await _target(stream).maybe_declare()
-        async with contextlib.aclosing(stream._iterate(acks=True)) as values:
+        behind = _target(stream).serialized  # then items are acked when they have arrived
+        async with contextlib.aclosing(stream._iterate(acks=not behind)) as values:
             async for _ in values:
                 pass
     except Exception as error:  # noqa: BLE001 - whatever it is, the stream's reader gets it

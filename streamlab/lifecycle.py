@@ -166,6 +166,10 @@ async def stop_draining(stream: Stream[Any]) -> None:
         return
     drain.cancel()
     await asyncio.wait((drain,))
+    if stream._sends:
+        _, late = await asyncio.wait(stream._sends, timeout=STOP_S)
+        for sending in late:
+            sending.cancel()
 
 
 def close_soon(stream: Stream[Any]) -> None:

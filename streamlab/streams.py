@@ -116,6 +116,7 @@ class Stream(Generic[T]):
         self._finalized = False
         self._cell: Cell | None = None
         self._drain: asyncio.Task[None] | None = None
+        self._sends: set[asyncio.Future[Any]] = set()
         self._meter = Meter()
         self.frame_memory = FrameMemory()
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -378,7 +378,7 @@ class Topic(Channel[T]):
 
     async def declare(self) -> None:
         """Create the topics that are not there."""
-        config = {**self.config}
+        config: dict[str, Any] = {}
         if self.retention is not None:
             config["retention.ms"] = round(seconds(self.retention) * 1000)
         policy = [word for word, wanted in (("compact", self.compacting), ("delete", self.deleting)) if wanted]
@@ -392,7 +392,7 @@ class Topic(Channel[T]):
                         name,
                         partitions=self.partitions or self.app.conf.topic_partitions,
                         replication=self.replicas or self.app.conf.topic_replication_factor,
-                        config={key: str(value) for key, value in config.items()},
+                        config={key: str(value) for key, value in {**config, **self.config}.items()},
                     )
                 )
             except TopicExists:

@@ -331,3 +331,25 @@ class TestWithoutAckOnError:
         await put_all(channel, [1, 2])
         await until(lambda: len(seen) == 3)
         assert seen == [1, 1, 2]
+
+
+async def test_what_is_acked_while_partitions_are_given_up_is_not_read_twice(app: sl.App) -> None:
+    topic = app.topic("handed-on", partitions=1)
+    for number in range(3):
+        await topic.send(value=number)
+    seen: list[Any] = []
+
+    async def read(stream: sl.Stream[Any]) -> None:
+        async for value in stream:
+            seen.append(value)
+            await asyncio.sleep(0.05)
+
+    first_member = asyncio.create_task(read(topic.stream(group="g")))
+    await until(lambda: seen == [0])
+    second_member = asyncio.create_task(read(topic.stream(group="g")))
+    await until(lambda: len(seen) >= 3)
+    await asyncio.sleep(0.3)
+    for task in (first_member, second_member):
+        task.cancel()
+    await asyncio.wait((first_member, second_member))
+    assert sorted(seen) == [0, 1, 2]

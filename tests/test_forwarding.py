@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import streamlab as sl
+from streamlab import forwarding
+from streamlab.runtime.io import on_io
 from streamlab.streams import maybe_forward
 from tests.streaming import first, put_all, rest, turns, until
 
@@ -415,3 +417,95 @@ async def test_maybe_forward_sends_events_on_as_they_came_and_anything_else_as_v
     event, plain = await anext(reader), await anext(reader)
     assert (event.key, event.value, event.message.timestamp, event.headers) == ("k", "v", 12.5, {"h": b"1"})
     assert (plain.key, plain.value) == (None, "plain")
+
+
+async def test_the_repartition_topic_keeps_old_records(app: sl.App) -> None:
+    stream = app.topic("source", retention=60.0).stream().group_by(lambda value: value, name="self", partitions=1)
+    await stream.channel.declare()
+    config = await on_io(app.client.topic_config("source-self-repartition"))
+    assert config["retention.ms"] == "-1"
+    await stream.stop()
+
+
+class SlowTopic(sl.Topic[Any]):
+    """A topic whose answers come when they are let through, or fail."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.asked: list[Any] = []
+        self.answers = asyncio.Event()
+        self.broken: set[int] = set()
+
+    async def send(self, **arguments: Any) -> Any:
+        value = int(arguments["value"])
+        self.asked.append(value)
+        await self.answers.wait()
+        if value in self.broken:
+            self.broken.discard(value)
+            raise sl.BrokerError("no answer")
+        return await super().send(**arguments)
+
+
+class TestManyOnTheirWay:
+    """Forwarding to a topic does not wait for each answer."""
+
+    @pytest.fixture
+    async def source(self, app: sl.App) -> sl.Topic[Any]:
+        source = app.topic("source", partitions=1)
+        await source.declare()
+        return source
+
+    @pytest.fixture
+    def slow(self, app: sl.App) -> SlowTopic:
+        return SlowTopic(app, topics=["target"], partitions=1)
+
+    async def test_items_are_acked_when_they_have_arrived(self, app: sl.App, source: sl.Topic[Any], slow: SlowTopic) -> None:
+        origin = source.stream(group="g")
+        stream = origin.through(slow)
+        for number in range(3):
+            await source.send(value=number)
+        reading = asyncio.create_task(first(3, stream))
+        await until(lambda: slow.asked == [0, 1, 2])
+        assert len(app.consumer.unacked) == 3
+        slow.answers.set()
+        assert await reading == [0, 1, 2]
+        await until(lambda: not app.consumer.unacked)
+        await stream.stop()
+
+    async def test_no_more_than_a_window_is_on_its_way(
+        self, source: sl.Topic[Any], slow: SlowTopic, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(forwarding, "WINDOW", 2)
+        stream = source.stream().through(slow)
+        for number in range(5):
+            await source.send(value=number)
+        reading = asyncio.create_task(first(5, stream))
+        await until(lambda: len(slow.asked) == 2)
+        await turns(50)
+        assert slow.asked == [0, 1]
+        slow.answers.set()
+        assert await reading == [0, 1, 2, 3, 4]
+        await stream.stop()
+
+    async def test_what_did_not_arrive_is_raised_once_and_sent_again(self, source: sl.Topic[Any], slow: SlowTopic) -> None:
+        stream = source.stream().through(slow)
+        slow.answers.set()
+        slow.broken = {1}
+        for number in range(3):
+            await source.send(value=number)
+        with pytest.raises(sl.BrokerError, match="no answer"):
+            await rest(stream)
+        assert sorted(await first(2, stream)) != []
+        await until(lambda: slow.asked.count(1) == 2)
+        await stream.stop()
+
+    async def test_stopping_waits_for_what_is_on_its_way(self, source: sl.Topic[Any], slow: SlowTopic) -> None:
+        origin = source.stream(group="g")
+        stream = origin.through(slow)
+        await source.send(value=0)
+        reading = asyncio.create_task(first(1, stream))
+        await until(lambda: slow.asked == [0])
+        asyncio.get_running_loop().call_later(0.05, slow.answers.set)
+        await stream.stop()
+        assert not origin._sends
+        assert await reading in ([], [0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Member"]
 
 COMMIT_S = 0.1
+SETTLE_S = 1.0
+"""How long a revocation waits for what was handed out to be acked."""
+LOOK_S = 0.005
 LAST_COMMIT_S = 1.0
 """How long a revocation or a stop waits for the broker to take the last commit; what it does not take is read again."""
 
@@ -95,10 +99,19 @@ class Member(Pump):
         """Partitions that were added are assigned by the group."""
 
     async def _revoked(self, tps: frozenset[TP]) -> None:
+        await self._let_finish([store for tp, store in self.feed.stores.items() if tp in tps])
         await self._commit_last(tps)
         self.limits.ends = None
         self._forget(tps)
         self.feed.notice(f"rebalanced: gave up {_names(tps)}")
+
+    async def _let_finish(self, stores: list[AckStore]) -> None:
+        """Hand out nothing more, and give what was handed out some time to be acked: what is not will be read twice."""
+        for store in stores:
+            store.closed = True
+        over = time.monotonic() + SETTLE_S
+        while any(store.unacked for store in stores) and time.monotonic() < over:  # noqa: ASYNC110 - acks come from another thread, at no cost
+            await asyncio.sleep(LOOK_S)
 
     def _forget(self, tps: Iterable[TP]) -> None:
         """Close the stores, so that late acks change nothing, and drop what nobody has taken yet."""
