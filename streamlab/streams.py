@@ -273,8 +273,9 @@ class Stream(Generic[T]):
     def through(self, channel: str | Channel[Any]) -> Stream[Any]:
         """Forward the processed values to a channel, and return a stream that reads them from there.
 
-        Key, headers and timestamp are kept; a value is serialized again only if a processor changed it. The source
-        is acked after each forward. Forwarding begins now when a loop runs, else at the first iteration.
+        Key, headers and timestamp are kept; a value is serialized again only if a processor changed it. An item is
+        acked when it has arrived; up to 500 records are on their way to a topic at once, in order. Forwarding begins now
+        when a loop runs, else at the first iteration.
 
         Raises
         ------
@@ -289,6 +290,8 @@ class Stream(Generic[T]):
         self, key: Any, *, name: str | None = None, topic: Channel[Any] | None = None, partitions: int | None = None
     ) -> Stream[Any]:
         """Repartition by another key, through a topic of its own, and return a stream that reads it.
+
+        The topic is created with ``retention.ms=-1``, since records keep their timestamps; forwarding is as in ``through``.
 
         Parameters
         ----------
