@@ -21,7 +21,7 @@ class Bell:
     """Wakes coroutines that wait, each on its own loop, from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may ring while its thread is in here
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
     def ring(self) -> None:
