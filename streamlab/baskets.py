@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamlab.errors import DecodeError
 from streamlab.events import Event, event_of, made_event
@@ -16,11 +16,22 @@ if TYPE_CHECKING:
     from streamlab.loops import Loop
     from streamlab.sources import OpenedBatch, Source
 
-__all__ = ["Basket"]
+__all__ = ["Basket", "KeptRecord"]
+
+
+class KeptRecord(NamedTuple):
+    """What is kept of a record. Kept as a plain tuple of this order: the garbage collector soon lets go of such."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Basket:
-    """Values, and parallel to them the items (records, events, plain values) of the runs that they came from.
+    """Values, and parallel to them the items of the runs that they came from: events, plain values, or what is kept of records.
 
     Attributes
     ----------
@@ -67,6 +78,8 @@ class Basket:
         """Put one in."""
         self.mark(opened)
         self.gathered.append(value)
+        if opened is not None:
+            item = (item.offset, item.timestamp, item.timestamp_type, item.key, item.value, item.headers)
         self.items.append(item)
 
     def mark(self, opened: OpenedBatch | None) -> None:
@@ -114,8 +127,8 @@ class Basket:
     def _cell(self, opened: OpenedBatch | None, item: Any, value: Any) -> Cell:
         if opened is not None:
             with suppress(DecodeError):  # then on_error had made that value
-                value = opened.decode(item)
-            return [None, item, value, opened, self.loop]
+                value = opened.decode(KeptRecord._make(item))
+            return [None, KeptRecord._make(item), value, opened, self.loop]
         return [item, None, None, None, self.loop] if isinstance(item, Event) else [None, None, item, None, self.loop]
 
     @property
@@ -138,7 +151,7 @@ class Basket:
                         item.ack()
             elif opened.store is not None:
                 for item in items:
-                    opened.store.ack(item.offset)
+                    opened.store.ack(item[0])
 
     def leave(self, source: Source, *, ack_on_error: bool) -> None:
         """Settle it when its loop was left: acked, as in Faust, or handed out again but for what is acked."""
@@ -153,7 +166,8 @@ class Basket:
         for index in range(len(items) - 1, -1, -1):
             event = self._event_made(index)
             if event is None or not event.message.acked:
-                source.give_back(*items[index])
+                item, opened = items[index]
+                source.give_back(item if opened is None else KeptRecord._make(item), opened)
 
     def _event_made(self, index: int) -> Event | None:
         if self._cells is not None:

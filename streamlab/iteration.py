@@ -198,7 +198,11 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     continue
                 if basket is not None:
                     basket.gathered.append(value)
-                    basket.items.append(item)
+                    if opened is None:
+                        basket.items.append(item)
+                    else:  # the record itself would keep the garbage collector busy, see KeptRecord
+                        kept = (item.offset, item.timestamp, item.timestamp_type, item.key, item.value, item.headers or ())
+                        basket.items.append(kept)
                     count = len(basket.gathered)
                     if count == 1 and basket.first_s and timer is not None:
                         timer.deadline = perf_counter() + basket.first_s

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from streamlab.errors import KeyDecodeError
 from streamlab.events import Event
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Origins:
         origins = cls(headers=[] if headers else None)
         for opened, items in basket.runs():
             if opened is not None:
-                origins.add_records(opened, items)
+                origins.add_kept(opened, items)
             else:
                 for item in items:
                     origins.add_event(item if isinstance(item, Event) else None)
@@ -61,13 +60,22 @@ class Origins:
 
     def add_records(self, opened: OpenedBatch, records: Sequence[BrokerRecord]) -> None:
         """Add records of one batch; a key that is not what its type says stays bytes."""
-        keys = _keys(opened, records)
         self.runs.append(Run(*opened.batch.tp, len(records)))
         self.offsets += [record.offset for record in records]
         self.timestamps_ms += [record.timestamp for record in records]
-        self.keys += keys
+        self.keys += _keys(opened, [record.key for record in records])
         if self.headers is not None:
             self.headers += [list(record.headers) for record in records]
+
+    def add_kept(self, opened: OpenedBatch, items: Sequence[tuple[Any, ...]]) -> None:
+        """Add what a basket keeps of records of one batch."""
+        offsets, timestamps_ms, _, keys, _, headers = zip(*items, strict=True)
+        self.runs.append(Run(*opened.batch.tp, len(items)))
+        self.offsets += offsets
+        self.timestamps_ms += timestamps_ms
+        self.keys += _keys(opened, keys)
+        if self.headers is not None:
+            self.headers += map(list, headers)
 
     def add_event(self, event: Event | None) -> None:
         """Add one event; None adds a row from nowhere."""
@@ -96,19 +104,23 @@ class Origins:
         return [run.partition for run in self.runs for _ in range(run.rows)]
 
 
-def _keys(opened: OpenedBatch, records: Sequence[BrokerRecord]) -> list[Any]:
+def _keys(opened: OpenedBatch, keys: Sequence[bytes | None]) -> list[Any]:
     decode = opened.key_fast
     try:
-        return [None if (raw := record.key) is None else decode(raw) for record in records]
+        return [None if key is None else decode(key) for key in keys]
     except Exception:  # noqa: BLE001 - whatever a codec raises
-        return [_key(opened, record) for record in records]
+        return [None if key is None else _key(opened, key) for key in keys]
 
 
-def _key(opened: OpenedBatch, record: BrokerRecord) -> Any:
+def _key(opened: OpenedBatch, key: bytes) -> Any:
+    """Return the key; its bytes where they are not what its type says, which who handed the value out has dealt with."""
     try:
-        return opened.key(record)
-    except KeyDecodeError:  # who handed the value out has dealt with that
-        return record.key
+        return opened.key_fast(key)
+    except Exception as error:  # noqa: BLE001 - whatever a codec raises
+        try:
+            return opened.key_slow(key, error)
+        except Exception:  # noqa: BLE001 - and the other one
+            return key
 
 
 def _milliseconds(seconds: float | None) -> int | None:

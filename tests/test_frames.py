@@ -79,7 +79,7 @@ class Opened:
 
 
 def record(offset: int, *, key: bytes | None = b"k", timestamp: int = 1500) -> Any:
-    return SimpleNamespace(offset=offset, key=key, timestamp=timestamp, headers=(("h", b"1"),), value=b"")
+    return SimpleNamespace(offset=offset, key=key, timestamp=timestamp, timestamp_type=0, headers=(("h", b"1"),), value=b"")
 
 
 def cell(record: Any, value: Any, opened: Any) -> Any:
