@@ -94,8 +94,9 @@ class Basket:
     def hand_over(self) -> Basket:
         """Return a basket with what was gathered, and begin anew."""
         full = Basket(self.wanted)
-        full.gathered, full.items, full.loop, full._marks = self.gathered, self.items, self.loop, self._marks
-        self.gathered, self.items = [], []
+        full.gathered, full.items, full.loop, full._marks = self.gathered[:], self.items[:], self.loop, self._marks
+        self.gathered.clear()  # who fills it holds on to the lists
+        self.items.clear()
         self._marks = [(0, full._marks[-1][1])] if full._marks else []
         return full
 

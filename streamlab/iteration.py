@@ -13,13 +13,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from streamlab import lifecycle
+from streamlab.baskets import Basket
 from streamlab.errors import Skip
 from streamlab.events import Cell, Event, current_cell
 from streamlab.loops import Loop
 from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, fell_out, left
 
 if TYPE_CHECKING:
-    from streamlab.baskets import Basket
     from streamlab.streams import Stream
 
 __all__ = ["FULL", "LATE", "Timer", "iterate"]
@@ -81,8 +81,9 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     source, live = stream._source, stream.processors
     await lifecycle.loop_begins(stream)
     loop = Loop(live)
-    if basket is not None:
-        basket.loop = loop
+    filled = Basket() if basket is None else basket
+    filled.loop = loop
+    gathered, put_value, put_item = filled.gathered, filled.gathered.append, filled.items.append
     stops = stream._stops
     merge = stream._merger()
 
@@ -197,13 +198,12 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     loop.dropped += 1
                     continue
                 if basket is not None:
-                    basket.gathered.append(value)
+                    put_value(value)
                     if opened is None:
-                        basket.items.append(item)
+                        put_item(item)
                     else:  # the record itself would keep the garbage collector busy, see KeptRecord
-                        kept = (item.offset, item.timestamp, item.timestamp_type, item.key, item.value, item.headers or ())
-                        basket.items.append(kept)
-                    count = len(basket.gathered)
+                        put_item((item.offset, item.timestamp, item.timestamp_type, item.key, item.value, item.headers or ()))
+                    count = len(gathered)
                     if count == 1 and basket.first_s and timer is not None:
                         timer.deadline = perf_counter() + basket.first_s
                     if count >= basket.wanted:
