@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamlab.errors import DecodeError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from streamlab.sources import OpenedBatch, Source
 
 __all__ = ["Basket", "KeptRecord"]
+
+STRETCH = 256
+"""So many records are taken without looking up."""
 
 
 class KeptRecord(NamedTuple):
@@ -79,8 +83,30 @@ class Basket:
         self.mark(opened)
         self.gathered.append(value)
         if opened is not None:
-            item = (item.offset, item.timestamp, item.timestamp_type, item.key, item.value, item.headers)
+            item = _kept(item)
         self.items.append(item)
+
+    def gather(self, records: Iterator[Any], decode: Callable[[bytes], Any]) -> tuple[int, Any]:
+        """Take a stretch of records that no processor is to see, until it is full.
+
+        Returns how many were taken, and the record that could not be decoded, or None.
+        """
+        put_value, put_item = self.gathered.append, self.items.append
+        before = len(self.gathered)
+        record = None
+        try:
+            for record in islice(records, min(STRETCH, self.wanted - before)):
+                raw = record.value
+                value = None if raw is None else decode(raw)
+                put_item(_kept(record))
+                put_value(value)
+        except Exception:  # noqa: BLE001 - whatever a codec raises, the loop tries again and says what it means
+            return len(self.items) - before, record
+        except BaseException:  # interrupted: the record in hand is given back with the others
+            if record is not None and (len(self.items) == before or self.items[-1][0] != record.offset):
+                put_item(_kept(record))
+            raise
+        return len(self.items) - before, None
 
     def mark(self, opened: OpenedBatch | None) -> None:
         """Say what opens the items that come from now on."""
@@ -177,3 +203,7 @@ class Basket:
             return made_event(self._last)
         item = self.items[index]
         return item if isinstance(item, Event) else None
+
+
+def _kept(record: Any) -> tuple[Any, ...]:
+    return (record.offset, record.timestamp, record.timestamp_type, record.key, record.value, record.headers or ())

@@ -91,6 +91,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
         return not stream._halted and stream._stops == stops
 
     number = sampled = 0
+    stubborn = None  # a record that the quick way could not decode
     turn = last = perf_counter()
     try:
         while wanted():
@@ -113,7 +114,19 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                 continue
             if basket is not None:
                 basket.mark(opened)
+            if basket is not None and silent and not (check_key or merge or loop.active or loop.attention or stubborn):
+                taken, stubborn = basket.gather(items, fast)  # type: ignore[arg-type] # opened has one
+                loop.done = number = number + taken
+                if stubborn is not None:
+                    source.give_back(stubborn, opened)
+                if taken and basket.first_s and len(gathered) == taken and timer is not None:
+                    timer.deadline = perf_counter() + basket.first_s
+                if len(gathered) >= basket.wanted:
+                    yield FULL
+                if taken or stubborn is not None:
+                    continue
             item = NO_ITEM
+            stubborn = None
             for item in islice(items, 1 if slow else CHUNK):
                 if loop.attention:
                     loop.attend(live.active)
@@ -198,11 +211,11 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     loop.dropped += 1
                     continue
                 if basket is not None:
-                    put_value(value)
                     if opened is None:
                         put_item(item)
                     else:  # the record itself would keep the garbage collector busy, see KeptRecord
                         put_item((item.offset, item.timestamp, item.timestamp_type, item.key, item.value, item.headers or ()))
+                    put_value(value)
                     count = len(gathered)
                     if count == 1 and basket.first_s and timer is not None:
                         timer.deadline = perf_counter() + basket.first_s

@@ -1,0 +1,78 @@
+"""What take gathers."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import streamlab as sl
+from streamlab.baskets import Basket, KeptRecord
+from tests.streaming import rest
+
+
+def record(offset: int, value: bytes | None) -> Any:
+    return SimpleNamespace(offset=offset, timestamp=5, timestamp_type=0, key=b"k", value=value, headers=[])
+
+
+def test_records_are_gathered_until_it_is_full() -> None:
+    basket = Basket(2)
+    records = iter([record(0, b"1"), record(1, None), record(2, b"3")])
+    assert basket.gather(records, json.loads) == (2, None)
+    assert basket.gathered == [1, None]
+    assert [KeptRecord._make(item).offset for item in basket.items] == [0, 1]
+    assert next(records).offset == 2
+
+
+def test_a_record_that_cannot_be_decoded_is_returned() -> None:
+    basket = Basket(5)
+    bad = record(1, b"{")
+    taken, stubborn = basket.gather(iter([record(0, b"1"), bad, record(2, b"3")]), json.loads)
+    assert (taken, stubborn, basket.gathered) == (1, bad, [1])
+
+
+def test_the_record_in_hand_is_kept_when_gathering_is_interrupted() -> None:
+    def interrupted(raw: bytes) -> int:
+        if raw == b"2":
+            raise KeyboardInterrupt
+        return int(raw)
+
+    basket = Basket(5)
+    with pytest.raises(KeyboardInterrupt):
+        basket.gather(iter([record(0, b"1"), record(1, b"2")]), interrupted)
+    assert [item[0] for item in basket.items] == [0, 1]
+
+
+@pytest.fixture
+async def topic(app: sl.App, request: pytest.FixtureRequest) -> sl.Topic[Any]:
+    topic = app.topic(f"baskets-{request.node.name}", partitions=1)
+    for value in (b"1", b"no number", b"3", None):
+        await topic.send(value=value, value_serializer="raw")
+    return topic
+
+
+async def test_a_batch_passes_over_what_cannot_be_decoded(app: sl.App, topic: sl.Topic[Any]) -> None:
+    stream = app.topic(*topic.topics, value_type=int, on_error="skip").stream(start="earliest", stop="end")
+    batches = await rest(stream.take(10))
+    assert batches == [[1, 3, None]]
+    assert batches[0].to_frame().index.get_level_values("offset").tolist() == [0, 2, 3]
+    assert [entry.offset for entry in stream.errors] == [1]
+    assert stream.events_total == 3
+
+
+async def test_a_batch_before_an_error_is_handed_out_first(app: sl.App, topic: sl.Topic[Any]) -> None:
+    stream = app.topic(*topic.topics, value_type=int).stream(start="earliest", stop="end")
+    batches = stream.take(10)
+    assert await anext(batches) == [1]
+    with pytest.raises(sl.ValueDecodeError):
+        await anext(batches)
+    assert await rest(stream.take(10)) == [[3, None]]
+
+
+async def test_a_value_that_on_error_made_is_in_the_batch(app: sl.App, topic: sl.Topic[Any]) -> None:
+    stream = app.topic(*topic.topics, value_type=int, on_error=lambda error: -1).stream(start="earliest", stop="end")
+    (batch,) = await rest(stream.take(10))
+    assert batch == [1, -1, 3, None]
+    assert [event.value for event in batch.events if event] == [1, -1, 3, None]
