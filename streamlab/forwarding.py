@@ -165,7 +165,7 @@ async def _pass_on(stream: Stream[Any], value: Any, target: Channel[Any], key: A
         await target.send(value=value)
         return
     message = event.message
-    as_bytes = target.serialized and message.offset >= 0
+    as_bytes = target.serialized and all(part is None or isinstance(part, bytes) for part in (message.key, message.value))
     unchanged = as_bytes and value is event.value
     if key is KEEP:
         key, key_serializer = (message.key, "raw") if as_bytes else (event.key, None)

@@ -158,7 +158,7 @@ async def close_iterators(stream: Stream[Any]) -> None:
 async def stop_draining(stream: Stream[Any]) -> None:
     """Stop forwarding; what is being forwarded is given back."""
     drain, stream._drain = stream._drain, None
-    if drain is None or drain.done() or drain is asyncio.current_task():
+    if drain is None or drain is asyncio.current_task():
         return
     if drain.get_loop() is not asyncio.get_running_loop():
         with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
