@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from streamlab.loops import Loop
-
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -288,8 +286,7 @@ class Event:
 # where the event has to be remembered.
 Cell = tuple[Any, ...] | list[Any]
 
-current_cell: ContextVar[Cell | Loop | None] = ContextVar("streamlab_current_cell", default=None)
-"""The cell; or a brisk loop, which knows its cell."""
+current_cell: ContextVar[Cell | None] = ContextVar("streamlab_current_cell", default=None)
 
 
 def event_in(cell: Cell | None) -> Event | None:
@@ -324,5 +321,4 @@ def current_event() -> Event | None:
     Right inside processors, in the body of ``async for``, and in whatever is awaited or spawned from there.
     None outside, and while the stream yields plain values.
     """
-    held = current_cell.get()
-    return event_in(held.cell_for_current_task() if isinstance(held, Loop) else held)
+    return event_in(current_cell.get())

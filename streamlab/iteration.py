@@ -26,8 +26,10 @@ __all__ = ["FULL", "LATE", "Timer", "iterate"]
 
 TURN_S = 0.005
 """A loop over a full source gives its turn up this often."""
-CHUNK = 16
+CHUNK = 64
 """While a loop is not slow, the first item of so many is timed, and stands for them all."""
+GLANCE = 8 - 1
+"""As a mask: before every eighth item of a chunk the loop looks whether its turn is over."""
 SLOW_S = 20e-6
 """A loop that takes longer for an item is slow: every item is timed."""
 
@@ -91,6 +93,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
         return not stream._halted and stream._stops == stops
 
     number = sampled = 0
+    weight, slow = 1, True
     stubborn = None  # a record that the quick way could not decode
     turn = last = perf_counter()
     try:
@@ -100,14 +103,12 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
             store, fast, check_key = (None, None, False) if opened is None else (opened.store, opened.fast, opened.check_key)
             silent = opened is not None and store is None
             began = perf_counter()
+            if number > sampled:
+                weight = number - sampled
+                slow = began - last > weight * SLOW_S
             if began - turn > TURN_S:
                 await asyncio.sleep(0)
-                turn = last = began = perf_counter()
-            weight = number - sampled or 1
-            slow = began - last > weight * SLOW_S
-            brisk = loop.brisk(began - last, weight)
-            if brisk and current_cell.get() is not loop:
-                set_current_cell(loop)
+                turn = began = perf_counter()
             last, sampled, timed = began, number, True
             if timer is not None and timer.deadline is not None and began >= timer.deadline:
                 yield LATE
@@ -128,6 +129,9 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
             item = NO_ITEM
             stubborn = None
             for item in islice(items, 1 if slow else CHUNK):
+                if not number & GLANCE and number > sampled and perf_counter() - last > TURN_S:
+                    source.give_back(item, opened)
+                    break
                 if loop.attention:
                     loop.attend(live.active)
                     if source.errors or not wanted():
@@ -160,10 +164,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                             continue
                     cell = (None, item, value, opened, loop)
                 stream._cell = cell
-                if brisk:
-                    loop.cell = cell
-                else:
-                    set_current_cell(cell)
+                set_current_cell(cell)
                 processor = None
                 try:
                     if timed:

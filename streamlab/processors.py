@@ -32,7 +32,7 @@ class Processor:
     seen, passed, skipped, errors : int
         Values that came in, that came out, that it dropped by Skip, that it failed on.
     seconds : float
-        Wall-clock time spent in it, waiting included: exact while the loop is slow, else from one call of sixteen.
+        Wall-clock time spent in it, waiting included: exact while the loop is slow, else from one call of sixty-four.
     """
 
     __slots__ = ("_passed", "enabled", "errors", "function", "kind", "live", "name", "plain", "seconds", "skipped", "targets")

@@ -229,7 +229,8 @@ async def test_it_is_right_in_a_loop_that_goes_as_fast_as_it_can(app: sl.App) ->
             break
 
 
-async def test_a_task_spawned_late_in_a_fast_loop_never_sees_another_event(app: sl.App) -> None:
+@pytest.mark.parametrize("spawn", [asyncio.create_task, lambda looking: asyncio.to_thread(asyncio.run, looking)])
+async def test_whatever_is_spawned_in_a_fast_loop_sees_the_event_it_was_spawned_for(app: sl.App, spawn: Any) -> None:
     async def look() -> Any:
         await asyncio.sleep(0)
         event = sl.current_event()
@@ -241,8 +242,24 @@ async def test_a_task_spawned_late_in_a_fast_loop_never_sees_another_event(app: 
     seen: list[tuple[int, Any]] = []
     async for value in stream:
         if value % 4000 == 3999:
-            seen.append((value, await asyncio.create_task(look())))
+            seen.append((value, await spawn(look())))
         if value == 19_999:
             break
-    assert all(found in (value, None) for value, found in seen)
-    assert seen[-1] == (19_999, 19_999)
+    assert seen == [(value, value) for value in range(3999, 20_000, 4000)]
+
+
+async def test_tasks_of_many_values_each_see_their_own_event_while_the_loop_goes_on(app: sl.App) -> None:
+    async def look(value: int) -> bool:
+        event = sl.current_event()
+        return event is not None and event.value == value
+
+    channel = app.channel(maxsize=0)
+    stream = channel.stream()
+    await put_all(channel, range(1000))
+    looking = []
+    async with aclosing(aiter(stream)) as running:
+        async for value in running:
+            looking.append(asyncio.create_task(look(value)))
+            if value == 999:
+                assert all(await asyncio.gather(*looking))
+                break

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -323,3 +325,29 @@ async def test_a_thousand_values_of_a_channel_arrive_in_order(app: sl.App) -> No
     putting = asyncio.create_task(put_all(channel, range(1000)))
     assert await first(1000, stream) == list(range(1000))
     await putting
+
+
+async def test_a_loop_that_becomes_slow_gives_its_turn_up_soon(app: sl.App) -> None:
+    done = 0
+
+    def suddenly_slow(value: int) -> int:
+        nonlocal done
+        done += 1
+        if value >= 1000:
+            time.sleep(0.006)
+        return value
+
+    turns_at: list[int] = []
+
+    async def watch() -> None:
+        while done < 1100:
+            turns_at.append(done)
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    async for _ in app.stream(range(1100), processors=[suddenly_slow]):
+        pass
+    await watching
+    late = [at for at in turns_at if at > 1000]
+    assert late[0] <= 1009
+    assert all(after - before <= 1 for before, after in pairwise(late))
