@@ -10,7 +10,7 @@ from operator import attrgetter, itemgetter
 from types import NoneType
 from typing import Any, NamedTuple, Self
 
-__all__ = ["MAX_COLUMNS", "SCALAR", "Column", "Columns", "gather"]
+__all__ = ["MAX_COLUMNS", "SCALAR", "Column", "Columns", "gather", "reader"]
 
 Row = Mapping[Any, Any]
 Part = tuple[Any, list[Any]]
@@ -84,7 +84,7 @@ def _split(column: Column) -> list[Part]:
     alike = _alike(values, *kinds) if len(kinds) == 1 else None
     if alike is not None:
         return alike
-    readers = {kind: _reader(kind) for kind in kinds}
+    readers = {kind: reader(kind) for kind in kinds}
     rows = [None if (read := readers[type(value)]) is None else read(value) for value in values]
     fields = dict.fromkeys(chain.from_iterable(row for row in rows if row))
     if len(fields) > MAX_COLUMNS:
@@ -119,7 +119,7 @@ def _attributes(kind: type) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=512)
-def _reader(kind: Any) -> Callable[[Any], Row] | None:
+def reader(kind: Any) -> Callable[[Any], Row] | None:
     """Return what makes a mapping of an instance; None for classes without fields."""
     if issubclass(kind, dict):
         return _itself
@@ -132,7 +132,7 @@ def _reader(kind: Any) -> Callable[[Any], Row] | None:
 
 
 def _has_fields(kind: type) -> bool:
-    return _reader(kind) is not None
+    return reader(kind) is not None
 
 
 def _itself(row: Row) -> Row:

@@ -1,0 +1,241 @@
+"""What views can ask for: one small function an action, each answering at once.
+
+An action gets the explorer and its arguments, and returns data and buffers. What it raises is shown as it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamlab.errors import InvalidValue, StreamlabError
+from streamlab.lifecycle import KEEP
+from streamlab.views import editing, sections, trees
+from streamlab.views.frames_out import rows_section
+
+if TYPE_CHECKING:
+    from streamlab.failures import StreamError
+    from streamlab.views.bridge import Request
+    from streamlab.views.explorer import Explorer
+    from streamlab.views.window import Row
+
+__all__ = ["ACTIONS"]
+
+Answer = tuple[Any, list[bytes]]
+Action = Callable[["Explorer", "Request"], Answer]
+ASSETS = ("cm", "viz")
+STATIC = Path(__file__).parent / "static"
+ACTIONS: dict[str, Action] = {}
+NOTHING: Answer = (None, [])
+
+
+def _action(function: Action) -> Action:
+    ACTIONS[function.__name__.removeprefix("do_")] = function
+    return function
+
+
+# The table, and single messages
+
+
+@_action
+def do_rows(explorer: Explorer, args: Request) -> Answer:
+    """Rows of the table, from an index on."""
+    section, block = rows_section(explorer, args.number("first"), args.number("count"), args.texts("columns"))
+    return section, [block]
+
+
+def _row(explorer: Explorer, args: Request) -> Row:
+    row = explorer.shown.window.row(args.number("seq"))
+    if row is None:
+        raise InvalidValue("this message has left the window: pause the stream to keep what you look at, or make the window larger")
+    return row
+
+
+@_action
+def do_open(explorer: Explorer, args: Request) -> Answer:
+    """A whole message."""
+    return trees.message_detail(_row(explorer, args)), []
+
+
+@_action
+def do_part(explorer: Explorer, args: Request) -> Answer:
+    """A piece of what was withheld."""
+    return trees.part(_row(explorer, args), args.text("part"), args.number("offset")), []
+
+
+@_action
+def do_copy(explorer: Explorer, args: Request) -> Answer:
+    """A value as text to be pasted."""
+    value = _row(explorer, args).value
+    return {"text": trees.as_python(value) if args.text("as") == "python" else trees.as_json(value)}, []
+
+
+# The stream
+
+
+@_action
+def do_run(explorer: Explorer, args: Request) -> Answer:
+    """Go on."""
+    explorer.shown.run()
+    return NOTHING
+
+
+@_action
+def do_pause(explorer: Explorer, args: Request) -> Answer:
+    """Stop reading on, for a while."""
+    explorer.shown.stream.pause()
+    return NOTHING
+
+
+@_action
+def do_stop(explorer: Explorer, args: Request) -> Answer:
+    """Stop."""
+    explorer.shown.stop_soon("")
+    return NOTHING
+
+
+@_action
+def do_clear(explorer: Explorer, args: Request) -> Answer:
+    """Empty the window."""
+    explorer.shown.clear()
+    return NOTHING
+
+
+@_action
+def do_restart(explorer: Explorer, args: Request) -> Answer:
+    """Read anew: from another start, in another mode, or on from where it stood."""
+    start = args.text("start").strip() or KEEP
+    group: Any = (args.text("group").strip() or None) if "group" in args.content else KEEP
+    explorer.shown.restart(start=_position(start), group=group)
+    return NOTHING
+
+
+def _position(start: Any) -> Any:
+    """Return a start as a cell would write it: whole numbers are offsets, or so many from the end."""
+    if isinstance(start, str) and start.lstrip("-").isdecimal():
+        return int(start)
+    return start
+
+
+@_action
+def do_window(explorer: Explorer, args: Request) -> Answer:
+    """Set the window's bounds."""
+    window = explorer.shown.window
+    messages = args.number("messages", window.max_messages)
+    window.resize(messages, args.number("bytes", window.max_bytes))
+    return NOTHING
+
+
+# Processors
+
+
+@_action
+def do_enable(explorer: Explorer, args: Request) -> Answer:
+    """Switch a processor on or off."""
+    live = explorer.shown.stream.processors
+    (live.enable if args.flag("on") else live.disable)(args.text("name"))
+    return NOTHING
+
+
+@_action
+def do_move(explorer: Explorer, args: Request) -> Answer:
+    """Put a processor at another place."""
+    explorer.shown.stream.processors.move(args.text("name"), args.number("to"))
+    return NOTHING
+
+
+@_action
+def do_remove(explorer: Explorer, args: Request) -> Answer:
+    """Take a processor out."""
+    explorer.shown.stream.processors.remove(args.text("name"))
+    return NOTHING
+
+
+@_action
+def do_code(explorer: Explorer, args: Request) -> Answer:
+    """A processor's source text."""
+    return editing.code_of(explorer.shown.stream, args.text("name")), []
+
+
+@_action
+def do_names(explorer: Explorer, args: Request) -> Answer:
+    """The functions of the user's namespace."""
+    return {"names": editing.names()}, []
+
+
+@_action
+def do_pick(explorer: Explorer, args: Request) -> Answer:
+    """Add a function of the user's namespace."""
+    return {"name": editing.pick(explorer.shown.stream, args.text("name"))}, []
+
+
+@_action
+def do_try(explorer: Explorer, args: Request) -> Answer:
+    """Try code on the window's last messages; changes nothing."""
+    return editing.try_out(explorer.shown, args.text("name"), args.text("code")), []
+
+
+@_action
+def do_apply(explorer: Explorer, args: Request) -> Answer:
+    """Attach code as a processor, in the place of the one of its name."""
+    return {"name": editing.apply(explorer.shown.stream, args.text("name"), args.text("code"))}, []
+
+
+@_action
+def do_cell(explorer: Explorer, args: Request) -> Answer:
+    """A processor that was defined here, as the text of a cell."""
+    return {"text": editing.cell_text(explorer.shown.stream, args.text("name"))}, []
+
+
+# Errors
+
+
+@_action
+def do_errors(explorer: Explorer, args: Request) -> Answer:
+    """Rows of the error log, newest first."""
+    return sections.error_rows(explorer.shown, args.number("first"), args.number("count", 50)), []
+
+
+def _errors(explorer: Explorer, indices: list[int]) -> list[StreamError]:
+    log = explorer.shown.stream.errors
+    kept = list(log)
+    oldest = log.total - len(kept)
+    return [kept[index - oldest] for index in indices if 0 <= index - oldest < len(kept)]
+
+
+@_action
+def do_error(explorer: Explorer, args: Request) -> Answer:
+    """One error with its traceback and its record."""
+    found = _errors(explorer, [args.number("index")])
+    if not found:
+        raise InvalidValue("this error is forgotten: only the latest thousand are kept")
+    return trees.error_detail(found[0]), []
+
+
+@_action
+def do_retry(explorer: Explorer, args: Request) -> Answer:
+    """Put the records of errors through the stream again."""
+    return {"retried": explorer.shown.stream.retry(_errors(explorer, args.numbers("indices")))}, []
+
+
+# Batches, and what is loaded once a page
+
+
+@_action
+def do_step(explorer: Explorer, args: Request) -> Answer:
+    """Step through batches: on, off, or the next one."""
+    if explorer.batches is None:
+        raise StreamlabError("there are no batches here: show stream.take(100, within=1).live()")
+    wanted = args.content.get("on")
+    explorer.batches.step(wanted if isinstance(wanted, bool) else None)
+    return NOTHING
+
+
+@_action
+def do_asset(explorer: Explorer, args: Request) -> Answer:
+    """The editor, or what lays graphs out: a module in JavaScript."""
+    name = args.text("name")
+    if name not in ASSETS:
+        raise InvalidValue(f"there is no asset {name!r}")
+    return {"name": name}, [(STATIC / f"{name}.js").read_bytes()]

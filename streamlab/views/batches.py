@@ -1,0 +1,92 @@
+"""``take(...).live()``: the batches of a take, each shown as it comes, one at a time if wished."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from streamlab.failures import StreamError
+from streamlab.runtime import runner
+from streamlab.views.cells import ColumnBook, cell, flat
+
+if TYPE_CHECKING:
+    from streamlab.take import Batch, Take
+
+__all__ = ["LiveBatches"]
+
+ROWS = 50
+COLUMNS = 60
+POLL_S = 0.05
+
+
+class LiveBatches:
+    """Takes batches in the background and keeps the latest one to be shown.
+
+    Parameters
+    ----------
+    take : Take
+        Read on the background runner's loop; the stream waits for it while it is stepped through.
+    """
+
+    def __init__(self, take: Take[Any]) -> None:
+        self.take = take
+        self._latest: Batch[Any] | None = None
+        self._lock = threading.Lock()
+        self._stepping = False
+        self._steps = 0
+        self._waiting = False
+        self._done: Future[None] | None = None
+
+    def begin(self) -> None:
+        """Start taking; once."""
+        with self._lock:
+            if self._done is None or self._done.done():
+                self._done = runner.submit(self._run())
+
+    def stop_soon(self) -> None:
+        """Take no more."""
+        if self._done is not None:
+            self._done.cancel()
+
+    def step(self, on: bool | None) -> None:  # noqa: FBT001 - what the button says
+        """Step through batches (True), let them come (False), or let the next one come (None)."""
+        if on is None:
+            self._stepping, self._steps = True, self._steps + 1
+        else:
+            self._stepping, self._steps = on, 0
+
+    async def _run(self) -> None:
+        try:
+            async for batch in self.take:
+                self._latest = batch
+                await self._step_by_step()
+        except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
+            self.take.stream.errors.add(StreamError(None, None, None, None, None, None, error))
+        finally:
+            await self.take.aclose()
+
+    async def _step_by_step(self) -> None:
+        """Wait for the button while batches are stepped through."""
+        while self._stepping and not self._steps:
+            self._waiting = True
+            await asyncio.sleep(POLL_S)
+        self._waiting = False
+        if self._stepping:
+            self._steps -= 1
+
+    def section(self) -> dict[str, Any]:
+        """Return the latest batch: number, size, why it was handed out, and its first rows."""
+        batch = self._latest
+        state = {"stepping": self._stepping, "waiting": self._waiting}
+        if batch is None:
+            return {**state, "number": None, "size": 0, "reason": "", "columns": [], "rows": [], "total": 0}
+        rows = [flat(value) for value in batch[:ROWS]]
+        book = ColumnBook()
+        book.note(rows)
+        names = list(book.kinds)[:COLUMNS]
+        cells = [[cell(row[name])[1] if name in row else None for name in names] for row in rows]
+        columns = [{"name": name, "kind": book.kinds[name]} for name in names]
+        facts = {"number": batch.number, "size": len(batch), "reason": batch.reason, "total": len(batch)}
+        return {**state, **facts, "columns": columns, "rows": cells}

@@ -1,0 +1,94 @@
+"""How messages of browsers come in: from any thread, checked, and answered where they were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["PROTOCOL", "Request", "over_subshells", "parse", "route_by_header"]
+
+PROTOCOL = 1
+_SIGNS = frozenset(("hello", "bye", "beat", "seen", "ack", "port", "do"))
+
+
+def route_by_header(comm: Any) -> bool:
+    """Have the kernel answer each message of a comm where it came from; False where the kernel does not know of that.
+
+    ipykernel 7 routes what a browser sends to the subshell that the comm published from last: a frame sent from a thread of ours
+    would make the browser's acknowledgement wait behind the running cell.
+    """
+    if not hasattr(comm, "_reply_subshell_for"):
+        return False
+    comm._reply_subshell_for = _where_it_came_from
+    return True
+
+
+def _where_it_came_from(_data: object, default: Any) -> Any:
+    return default
+
+
+def over_subshells() -> bool:
+    """Tell whether browsers are heard while a cell runs."""
+    import threading
+
+    return threading.current_thread() is not threading.main_thread()
+
+
+class Request:
+    """A message from a view.
+
+    Attributes
+    ----------
+    kind : str
+        hello, bye, beat, seen, ack, port or do.
+    view : str
+    content : mapping
+        As it came; use ``number`` and ``flag`` to read it.
+    """
+
+    __slots__ = ("content", "kind", "view")
+
+    def __init__(self, kind: str, view: str, content: Mapping[str, Any]) -> None:
+        self.kind = kind
+        self.view = view
+        self.content = content
+
+    def number(self, name: str, default: int = 0, *, most: int = 2**53) -> int:
+        """Return a whole number, 0 to ``most``."""
+        given = self.content.get(name, default)
+        return min(max(int(given), 0), most) if isinstance(given, int | float) and given == given else default  # noqa: PLR0124 - NaN
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Return a boolean."""
+        given = self.content.get(name, default)
+        return given if isinstance(given, bool) else default
+
+    def part(self, name: str) -> Request:
+        """Return what is nested under a name, to be read the same way."""
+        given = self.content.get(name)
+        return Request(self.kind, self.view, given if isinstance(given, Mapping) else {})
+
+    def texts(self, name: str, *, most: int = 1000) -> list[str]:
+        """Return a list of texts, or an empty one."""
+        given = self.content.get(name)
+        return [text for text in given if isinstance(text, str)][:most] if isinstance(given, list) else []
+
+    def numbers(self, name: str, *, most: int = 10_000) -> list[int]:
+        """Return a list of whole numbers, or an empty one."""
+        given = self.content.get(name)
+        return [number for number in given if type(number) is int][:most] if isinstance(given, list) else []
+
+    def text(self, name: str) -> str:
+        """Return a text, or an empty one."""
+        given = self.content.get(name)
+        return given if isinstance(given, str) else ""
+
+
+def parse(content: object) -> Request | None:
+    """Return a message if it is one of ours."""
+    if not isinstance(content, Mapping):
+        return None
+    kind, view = content.get("t"), content.get("view")
+    if kind not in _SIGNS or not isinstance(view, str) or not view:
+        return None
+    return Request(str(kind), view, content)

@@ -1,0 +1,236 @@
+"""The explorer: one widget that shows a stream alive. It holds the threads' ends together and leaves the work to others."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from streamlab.errors import StreamlabError
+from streamlab.markup import clean
+from streamlab.views import bridge, snapshot
+from streamlab.views.actions import ACTIONS
+from streamlab.views.frames_out import FrameMaker
+from streamlab.views.graphs import GraphSection
+from streamlab.views.hearing import Hearing
+from streamlab.views.order import Order
+from streamlab.views.presence import Presence
+from streamlab.views.scheduler import scheduler
+from streamlab.views.session import ShownStream, shown
+from streamlab.views.ui import PLAIN, checked
+from streamlab.views.window import MAX_BYTES, MAX_MESSAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streamlab.streams import Stream
+    from streamlab.views.batches import LiveBatches
+
+__all__ = ["Explorer"]
+
+STATIC = Path(__file__).parent / "static"
+KEPT = 20
+"""So many explorers that nobody looks at keep what they show; older ones let go of it."""
+SLICE_S = 0.02
+"""Filtering and sorting may take so long of each pass."""
+_unseen: deque[weakref.ref[Explorer]] = deque()
+
+
+class Explorer(anywidget.AnyWidget):  # type: ignore[misc] # anywidget is untyped
+    """Shows a stream alive, and lets it run in the background while it does.
+
+    Parameters
+    ----------
+    stream : Stream
+    messages : int
+        How many messages are kept to be looked at.
+    size_bytes : int
+        How much memory they may take, about.
+    batches : LiveBatches, optional
+        The take whose batches are shown.
+    """
+
+    _esm = STATIC / "explorer.js"
+    _css = STATIC / "explorer.css"
+    protocol = traitlets.Int(bridge.PROTOCOL).tag(sync=True)
+    ui = traitlets.Dict(PLAIN).tag(sync=True)
+
+    def __init__(
+        self,
+        stream: Stream[Any],
+        *,
+        messages: int = MAX_MESSAGES,
+        size_bytes: int = MAX_BYTES,
+        batches: LiveBatches | None = None,
+    ) -> None:
+        self.shown: ShownStream = shown(stream, messages=messages, size_bytes=size_bytes)
+        self.order = Order(self.shown.window)
+        self.graph = GraphSection()
+        self.batches = batches
+        self.hears_always = False
+        self.hearing = Hearing(_running_loop())
+        self.presence = Presence()
+        self._frames = FrameMaker(self)
+        self._lock = threading.RLock()
+        self._display_id: str | None = None
+        self._pictured = snapshot.Pictures()
+        super().__init__(ui={**PLAIN, "tab": "messages" if batches is None else "batches"})
+        bridge.route_by_header(self.comm)
+        self.on_msg(self._heard)
+        self.observe(self._arrange, "ui")
+        self.shown.begin()
+        scheduler.add(self)
+
+    @property
+    def selected_processor(self) -> str | None:
+        """Name of the processor that the inspector shows."""
+        selected = self.ui["selected"]
+        return selected["name"] if selected is not None and selected["kind"] == "processor" else None
+
+    # What browsers say, on any thread
+
+    def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        request = bridge.parse(content)
+        if request is None:
+            return
+        self.hears_always = self.hears_always or bridge.over_subshells()
+        now = self.hearing.now_s
+        if request.kind == "hello":
+            view = self.presence.hello(request.view, now, keeps=request.flag("keeps"))
+            view.count = request.number("rows", view.count)
+            self._frames.forget(request.view)
+            return
+        if request.kind == "bye":
+            self.presence.bye(request.view, now)
+            self._frames.forget(request.view)
+            return
+        view = self.presence.heard(request.view, now) or self.presence.hello(request.view, now)
+        if request.kind == "ack":
+            self.presence.acked(request.view, request.number("n"))
+        elif request.kind == "seen":
+            view.seen = request.flag("on", default=True)
+        elif request.kind == "port":
+            view.first, view.count = request.number("first"), request.number("count", view.count)
+            view.follow = request.flag("follow", default=view.follow)
+            view.columns = tuple(request.texts("columns"))
+        elif request.kind == "do":
+            self._answer(request)
+
+    def _answer(self, request: bridge.Request) -> None:
+        """Do what a view asks for, and say how it went."""
+        reply: dict[str, Any] = {"t": "reply", "view": request.view, "rid": request.content.get("rid")}
+        buffers: list[bytes] = []
+        try:
+            action = ACTIONS.get(request.text("action"))
+            if action is None:
+                raise StreamlabError(f"this kernel knows no action {clean(request.text('action'), 50)!r}: reload the page")
+            data, buffers = action(self, request.part("args"))
+            reply |= {"ok": True, "data": data}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the view shows it
+            reply |= {"ok": False, "error": clean(_told(error), 2000, lines=True)}
+        self.send(reply, buffers)
+
+    def _arrange(self, change: Any) -> None:
+        """Follow the state of the interface: what the table shows, and in which order."""
+        ui = checked(change["new"])
+        if ui != change["new"]:
+            self.ui = ui
+            return
+        self.order.arrange(filter_text=ui["filter"], brush=ui["brush"], sort=ui["sort"])
+
+    # What the scheduler does, on its thread
+
+    def prepare(self, now_s: float) -> None:
+        """Take the counters, go on filtering and sorting, and see whether anybody is there."""
+        heard = self.hearing.tick()
+        self.shown.measure(now_s)
+        self.order.step(SLICE_S)
+        if self.selected_processor is not None and self.presence.views:
+            self.shown.sampler.watch(self.shown.stream, self.selected_processor)
+        self._attend(heard)
+        self._picture(now_s)
+
+    def _attend(self, heard_s: float) -> None:
+        verdict = self.presence.verdict(heard_s)
+        if verdict == "stay" or not self.shown.started_here or self.shown.state in ("stopped", "ended", "failed"):
+            return
+        if verdict == "pause" and not self.shown.stream.paused:
+            self.shown.stream.pause()
+            self.shown.say("Paused: no browser has shown this stream for minutes. Run goes on.")
+        elif verdict == "stop" and not self.shown.is_looked_at():
+            self.shown.stop_soon("Stopped: nobody looked at it any more. Restart goes on where it stood.")
+            self._retire()
+
+    def due(self, now_s: float) -> Iterable[str]:
+        """Return the views that may get a frame."""
+        return [name for name, view in self.presence.views.items() if view.is_due(now_s)]
+
+    def show(self, view: str, now_s: float) -> int:
+        """Send a view its next frame."""
+        found = self.presence.views.get(view)
+        if found is None or not found.is_due(now_s):
+            return 0
+        if found.lost(now_s):
+            self._frames.forget(view)
+            found.inflight = None
+        frame, buffers, size = self._frames.make(view, found)
+        if frame:
+            found.inflight, found.sent_s = frame["n"], now_s
+            self.send(frame, buffers)
+        return size
+
+    def _picture(self, now_s: float) -> None:
+        """Refresh the snapshot beside the widget now and then, where that leaves the live views alone."""
+        if self._display_id is None or not all(view.keeps for view in self.presence.views.values()):
+            return
+        if self._pictured.is_due(now_s, self.shown.state, self.shown.window.revision):
+            snapshot.publish(self._bundle(), self._display_id)
+
+    def _retire(self) -> None:
+        """Be among those that nobody looks at; the oldest of too many lets go of what it shows."""
+        _unseen.append(weakref.ref(self))
+        while len(_unseen) > KEPT:
+            oldest = _unseen.popleft()()
+            if oldest is not None and not oldest.presence.views:
+                oldest.close()
+
+    def close(self) -> None:
+        """Take it off the screen, and let go of what it shows."""
+        scheduler.remove(self)
+        if getattr(self, "shown", None) is not None:
+            self.shown.leave(self)
+        super().close()
+
+    # What a front end without widgets shows
+
+    def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        live, metadata = super()._repr_mimebundle_()
+        pictures = {"text/html": snapshot.html_of(self.shown), "text/plain": snapshot.text_of(self.shown)}
+        return {**live, **pictures}, {**metadata, "streamlab": {"snapshot": True}}
+
+    def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._bundle()
+
+    def _ipython_display_(self) -> None:
+        """Show it under an id of its own, so that the snapshot beside it can be refreshed."""
+        self._display_id = snapshot.publish(self._bundle())
+
+    def __repr__(self) -> str:
+        return f"<Explorer: {self.shown.stream!r}>"
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, StreamlabError) else f"{type(error).__name__}: {error}"

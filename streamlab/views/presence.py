@@ -1,0 +1,117 @@
+"""Which views of an explorer are there, and what follows when none is.
+
+A browser says hello when it draws a view, bye when it takes it away, and beats every ten seconds in between. A reload or a
+closed tab says nothing at all, so silence alone stops nothing: it pauses, after minutes, and only minutes in which the
+kernel could hear are counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["ACK_S", "GRACE_S", "STALE_S", "UNSEEN_S", "Presence", "Verdict", "View"]
+
+Verdict = Literal["stay", "stop", "pause"]
+GRACE_S = 5.0
+"""So long after the last view said bye a stream that showing had started is stopped: a cell that is moved says hello again."""
+STALE_S = 300.0
+"""After so much silence of all views a stream is paused."""
+UNSEEN_S = 60.0
+"""After so long without any hello a stream that showing had started is stopped: nobody draws it."""
+ACK_S = 5.0
+"""An acknowledgement that takes longer is lost: the next frame is sent, with all that it can say."""
+
+
+@dataclass
+class View:
+    """One drawn view.
+
+    Attributes
+    ----------
+    first, count : int
+        The rows that its table shows.
+    follow : bool
+        It shows the latest rows, whichever they are.
+    seen : bool
+        Whether it is on the screen.
+    heard_s : float
+        When it gave a sign of life, on the clock of hearing.
+    inflight : int or None
+        Number of the frame that it has not acknowledged.
+    sent_s : float
+        When that was sent, on the wall's clock.
+    keeps : bool
+        Its page keeps a live view when the snapshot beside it changes.
+    columns : tuple of str
+        The fields that its table has in sight; empty for the first ones.
+    """
+
+    first: int = 0
+    count: int = 30
+    follow: bool = True
+    seen: bool = True
+    heard_s: float = 0.0
+    inflight: int | None = None
+    sent_s: float = 0.0
+    keeps: bool = False
+    columns: tuple[str, ...] = ()
+
+    def is_due(self, now_s: float) -> bool:
+        """Tell whether it may get a frame: it is on the screen, and drew the last one or lost it."""
+        return self.seen and (self.inflight is None or now_s - self.sent_s > ACK_S)
+
+    def lost(self, now_s: float) -> bool:
+        """Tell whether the last frame was never acknowledged."""
+        return self.inflight is not None and now_s - self.sent_s > ACK_S
+
+
+class Presence:
+    """The views of one explorer. All methods may be called from any thread.
+
+    Times are given by the caller, in seconds of *hearing*: a clock that stands still while the kernel hears nothing.
+    """
+
+    def __init__(self, now_s: float = 0.0) -> None:
+        self._lock = threading.Lock()
+        self.views: dict[str, View] = {}
+        self._quiet_since_s = now_s
+        self._greeted = False
+
+    def hello(self, name: str, now_s: float, *, keeps: bool = False) -> View:
+        """Take a view in; one that is drawn again begins anew."""
+        with self._lock:
+            self._greeted = True
+            view = View(heard_s=now_s, keeps=keeps)
+            self.views = {**self.views, name: view}
+            return view
+
+    def bye(self, name: str, now_s: float) -> None:
+        """Let a view go."""
+        with self._lock:
+            self.views = {other: view for other, view in self.views.items() if other != name}
+            if not self.views:
+                self._quiet_since_s = now_s
+
+    def heard(self, name: str, now_s: float) -> View | None:
+        """Note a sign of life; None for a view that never said hello, or said bye."""
+        view = self.views.get(name)
+        if view is not None:
+            view.heard_s = now_s
+        return view
+
+    def acked(self, name: str, number: int) -> None:
+        """Note that a view drew a frame."""
+        view = self.views.get(name)
+        if view is not None and view.inflight is not None and number >= view.inflight:
+            view.inflight = None
+
+    def verdict(self, now_s: float) -> Verdict:
+        """Tell what is to become of a stream that showing had started."""
+        with self._lock:
+            if self.views:
+                latest = max(view.heard_s for view in self.views.values())
+                return "pause" if now_s - latest > STALE_S else "stay"
+            patience = GRACE_S if self._greeted else UNSEEN_S
+            return "stop" if now_s - self._quiet_since_s > patience else "stay"

@@ -1,0 +1,170 @@
+"""What a frame can say of a stream: its head, its pipeline, its rows, its errors. Plain data, bounded, made when a frame is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from streamlab.markup import clean
+from streamlab.views.cells import cell, flat
+
+if TYPE_CHECKING:
+    from streamlab.processors import Processor
+    from streamlab.views.session import ShownStream
+    from streamlab.views.window import Row
+
+__all__ = ["ERRORS_SHOWN", "MAX_NODES", "error_rows", "head", "pipe", "rows_block"]
+
+ERRORS_SHOWN = 50
+MAX_NODES = 200
+COLUMNS_SENT = 60
+"""A row travels with at most so many cells: those that the table has in sight."""
+_FORWARDING = {"through", "group_by", "echo"}
+
+
+def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
+    """Return state, rates, lag, progress and the window's fill."""
+    stream, window, stats, feed = shown.stream, shown.window, shown.stats, shown.stream.feed
+    assert stats is not None
+    span = shown.histogram.span
+    return {
+        "state": shown.state,
+        "detail": clean(stats.detail, 500),
+        "name": clean(str(stream.channel), 200),
+        "mode": stream.mode,
+        "group": None if feed is None else feed.group,
+        "start": "" if feed is None else str(feed.start),
+        "rate": round(shown.rates.events, 1),
+        "bytesRate": round(shown.rates.size),
+        "lag": sum(stats.lag.values()) if feed is not None and stats.lag else None,
+        "progress": stats.progress,
+        "errors": stats.errors_total,
+        "buffered": stats.buffered_bytes,
+        "window": {
+            "count": window.messages,
+            "max": window.max_messages,
+            "total": window.total,
+            "bytes": window.bytes,
+            "maxBytes": window.max_bytes,
+            "full": window.on_full is None,
+        },
+        "eventTime": None if span is None else list(span),
+        "busy": stats.busy,
+        "subshells": subshells,
+        "startedHere": shown.started_here,
+        "spark": [round(rate) for rate in shown.rates.spark],
+    }
+
+
+def pipe(shown: ShownStream) -> dict[str, Any]:
+    """Return the nodes of the pipeline in order: the source, the processors, and what they write to."""
+    stream = shown.stream
+    nodes: list[dict[str, Any]] = [
+        _node("source", "source", clean(str(stream.channel), 100), detail=_partitions(shown), rate=shown.rates.events)
+    ]
+    for entry in list(stream.processors)[:MAX_NODES]:
+        nodes.append(_processor(shown, entry))
+        nodes += [
+            _node(f"sink:{entry.name}:{number}", "sink", clean(str(target), 100), detail="explicit write", enabled=entry.enabled)
+            for number, target in enumerate(entry.targets)
+        ]
+    return {"nodes": nodes}
+
+
+def _partitions(shown: ShownStream) -> str:
+    feed = shown.stream.feed
+    if feed is None:
+        return shown.stream.mode
+    count = len(feed.start_offsets)
+    return f"{count} partition{'' if count == 1 else 's'}" if count else feed.state
+
+
+def _processor(shown: ShownStream, entry: Processor) -> dict[str, Any]:
+    kind = entry.kind if entry.kind in _FORWARDING or entry.kind == "filter" else "processor"
+    return _node(
+        f"processor:{entry.name}",
+        kind,
+        clean(entry.name, 100),
+        name=entry.name,
+        enabled=entry.enabled,
+        errors=entry.errors,
+        seen=entry.seen,
+        passed=entry.passed,
+        skipped=entry.skipped,
+        seconds=entry.seconds,
+        rate=shown.rates.processors.get(entry.name, 0.0),
+    )
+
+
+def _node(ident: str, kind: str, label: str, **facts: Any) -> dict[str, Any]:
+    plain = {"name": ident, "detail": "", "enabled": True, "errors": 0, "seen": 0, "passed": 0, "skipped": 0, "seconds": 0.0}
+    made = {"id": ident, "kind": kind, "label": label, **plain, "rate": 0.0, **facts}
+    made["rate"] = round(made["rate"], 1)
+    return made
+
+
+META = ("partition", "offset", "timestamp", "key")
+
+
+def rows_block(
+    rows: Sequence[Row], kinds: Mapping[str, str], *, several_topics: bool, wanted: Sequence[str] = ()
+) -> tuple[list[dict[str, str]], bytes]:
+    """Return the columns of rows, and their cells as JSON: meta columns first, then fields, at most so many as are in sight.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        The fields that the table has in sight; by default the first ones.
+    """
+    names = [name for name in wanted if name in kinds] or list(kinds)
+    names = names[:COLUMNS_SENT]
+    meta = ("topic", *META) if several_topics else META
+    lines = [_line(row, meta, names, kinds) for row in rows]
+    columns = [{"name": name, "kind": _META_KINDS[name], "group": "meta"} for name in meta]
+    columns += [{"name": name, "kind": kinds[name] if kinds[name] != "z" else "s", "group": "value"} for name in names]
+    return columns, msgspec.json.encode(lines)
+
+
+_META_KINDS = {"topic": "s", "partition": "n", "offset": "n", "timestamp": "t", "key": "s"}
+
+
+def _line(row: Row, meta: Sequence[str], names: Sequence[str], kinds: Mapping[str, str]) -> list[Any]:
+    line: list[Any] = [row.seq]
+    for name in meta:
+        if name == "key":
+            line.append(_cell(row.key, "s") if row.raw_key is not None or row.key is not None else None)
+        elif name == "timestamp":
+            line.append(None if row.timestamp_ms is None else str(row.timestamp_ms))
+        else:
+            found = getattr(row, name)
+            line.append(None if found is None else str(found))
+    fields = flat(row.value)
+    line += [_cell(fields[name], kinds[name]) if name in fields else None for name in names]
+    return line
+
+
+def _cell(value: Any, kind: str) -> str | list[str]:
+    found, text = cell(value)
+    return text if found == (kind if kind != "z" else "s") else [found, text]
+
+
+def error_rows(shown: ShownStream, first: int = 0, count: int = ERRORS_SHOWN) -> dict[str, Any]:
+    """Return the latest errors, newest first; ``index`` counts from the oldest of all that there were."""
+    log = shown.stream.errors
+    kept = list(log)
+    oldest = log.total - len(kept)
+    chosen = list(enumerate(kept))[::-1][first : first + count]
+    rows = [
+        {
+            "index": oldest + place,
+            "at": None if entry.timestamp is None else round(entry.timestamp * 1000),
+            "where": "" if entry.topic is None else clean(f"{entry.topic} [{entry.partition}] {entry.offset}", 200),
+            "processor": entry.processor,
+            "error": type(entry.error).__name__,
+            "message": clean(str(entry.error), 300),
+        }
+        for place, entry in chosen
+    ]
+    return {"total": log.total, "kept": len(kept), "rows": rows}

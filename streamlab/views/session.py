@@ -1,0 +1,164 @@
+"""A stream that is shown: its window, its rates, its last samples; one for all explorers of the stream."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from streamlab.errors import InvalidState
+from streamlab.runtime import runner
+from streamlab.stats import Meter, StreamStats
+from streamlab.views.cells import ColumnBook
+from streamlab.views.histogram import Histogram
+from streamlab.views.samples import Sampler
+from streamlab.views.window import Window
+
+if TYPE_CHECKING:
+    from streamlab.streams import Stream
+
+__all__ = ["ShownStream", "shown"]
+
+RATE_S = 0.5
+"""Rates are those of the last half second."""
+SPARK = 60
+"""Rates that the little curve shows, one a second."""
+
+_lock = threading.Lock()
+_shown: weakref.WeakValueDictionary[int, ShownStream] = weakref.WeakValueDictionary()
+
+
+@dataclass
+class Rates:
+    """What flowed per second, measured now and then."""
+
+    events: float = 0.0
+    size: float = 0.0
+    processors: dict[str, float] = field(default_factory=dict)
+    spark: deque[float] = field(default_factory=lambda: deque(maxlen=SPARK))
+
+
+class ShownStream:
+    """What explorers of one stream share.
+
+    Parameters
+    ----------
+    stream : Stream
+    messages, size_bytes : int
+        Bounds of the window.
+
+    Attributes
+    ----------
+    started_here : bool
+        Whether showing it made it run; then it may be stopped when nobody looks any more.
+    notice : tuple of (str, str) or None
+        What happened last that people should know, and its kind: "info" or "alarm".
+    """
+
+    def __init__(self, stream: Stream[Any], *, messages: int, size_bytes: int) -> None:
+        self.stream = stream
+        self.window = Window(messages, size_bytes)
+        self.window.on_full = self._is_full
+        self.book = ColumnBook()
+        self.histogram = Histogram()
+        self.sampler = Sampler()
+        self.rates = Rates()
+        self.stats: StreamStats | None = None
+        self.started_here = False
+        self.notice: tuple[str, str] | None = None
+        self._meter = Meter()
+        self._measured_s = self._sparked_s = float("-inf")
+        self._counted: dict[str, int] = {}
+        self._drive: runner.Drive | None = None
+
+    def begin(self) -> None:
+        """Run the stream in the background unless a cell iterates it, and look at what comes out."""
+        try:
+            was_running = self.stream._drive is not None
+            drive = runner.drive(self.stream)
+        except InvalidState:  # a cell has it: shown is what can be seen from outside
+            return
+        self.started_here = self.started_here or not was_running
+        self.look()
+        del drive
+
+    def look(self) -> None:
+        """Tap the drive that runs the stream now, if it is another one than before."""
+        drive = self.stream._drive
+        if drive is not None and drive is not self._drive:
+            self._drive = drive
+            drive.add_tap(self._take)
+
+    def _take(self, basket: Any) -> None:
+        self.window.append(basket)
+
+    def _is_full(self) -> None:
+        self.stream.pause()
+        self.say(
+            f"Paused: the window is full ({self.window.messages:,} messages, {self.window.bytes / 1e6:,.0f} MB). "
+            "Run goes on, and the window then slides: the oldest messages leave it."
+        )
+
+    def say(self, text: str, kind: str = "info") -> None:
+        """Tell people something."""
+        self.notice = (text, kind)
+
+    def clear(self) -> None:
+        """Forget the messages of the window, and the columns seen in them."""
+        self.window.clear()
+        self.book.clear()
+        self.histogram.clear()
+        self.notice = None
+
+    @property
+    def is_iterated(self) -> bool:
+        """Whether a cell has the stream, so that it cannot be looked into."""
+        return self.stream._drive is None and self.stream._loops > 0
+
+    @property
+    def state(self) -> str:
+        """The one word that tells how it is."""
+        stream, feed = self.stream, self.stream.feed
+        if self.is_iterated:
+            return "iterated"
+        drive = stream._drive
+        if drive is None:
+            return "failed" if feed is not None and feed.state == "failed" else "ended" if self._has_ended else "stopped"
+        if stream.paused:
+            return "paused"
+        if feed is not None and feed.state in ("connecting", "retrying", "failed"):
+            return feed.state
+        return "live"
+
+    @property
+    def _has_ended(self) -> bool:
+        feed = self.stream.feed
+        return not self.stream.should_stop and (feed is None or feed.state == "ended")
+
+    def measure(self, now_s: float) -> None:
+        """Take the counters, and the rates once in half a second."""
+        self.look()
+        self.stats = stats = self._meter.read(self.stream)
+        self.rates.events, self.rates.size = stats.events_per_s, stats.bytes_per_s
+        passed = now_s - self._measured_s
+        if passed >= RATE_S:
+            before, self._counted = self._counted, {entry.name: entry.seen for entry in stats.processors}
+            if before:
+                self.rates.processors = {
+                    name: max(seen - before.get(name, seen), 0) / passed for name, seen in self._counted.items()
+                }
+            self._measured_s = now_s
+        if now_s - self._sparked_s >= 1.0:
+            self.rates.spark.append(stats.events_per_s)
+            self._sparked_s = now_s
+
+
+def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream:
+    """Return what explorers of this stream share, made if it is not shown yet."""
+    with _lock:
+        found = _shown.get(id(stream))
+        if found is None:
+            found = _shown[id(stream)] = ShownStream(stream, messages=messages, size_bytes=size_bytes)
+        return found

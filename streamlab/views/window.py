@@ -1,0 +1,334 @@
+"""The latest messages of a shown stream, kept as the baskets that they came in.
+
+Appending costs a little for a basket and next to nothing for a message, since it happens on the stream's own thread. What
+is shown of a message is made when somebody looks at its row.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streamlab.events import Event
+from streamlab.sources import OpenedBatch
+
+if TYPE_CHECKING:
+    from streamlab.baskets import Basket
+
+__all__ = ["MAX_BYTES", "MAX_MESSAGES", "Chunk", "Row", "Window"]
+
+MAX_MESSAGES = 100_000
+MAX_BYTES = 256_000_000
+ROW_BYTES = 350
+"""What a message takes besides its bytes: the tuple that is kept of it, its numbers, its place in the lists."""
+LARGE = 1 / 16
+"""A basket that takes more than this part of the window is cut message by message."""
+
+
+class Row(NamedTuple):
+    """One message, as far as it has such things: plain values have only ``seq`` and ``value``.
+
+    Attributes
+    ----------
+    seq : int
+        Its number since the window was made.
+    value : Any
+        What came out of the processors.
+    raw_key, raw_value : bytes or None
+        As they are in the topic.
+    event : Event or None
+        Of a value from a channel.
+    opened : OpenedBatch or None
+        What opens its bytes, for a record of a topic.
+    """
+
+    seq: int
+    value: Any
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    timestamp_ms: int | None = None
+    timestamp_type: int | None = None
+    raw_key: Any = None
+    raw_value: Any = None
+    headers: Sequence[tuple[str, Any]] = ()
+    event: Event | None = None
+    opened: OpenedBatch | None = None
+
+    @property
+    def key(self) -> Any:
+        """The decoded key; the bytes where they cannot be decoded."""
+        if self.event is not None:
+            return self.event.key
+        if self.opened is None or self.raw_key is None:
+            return None
+        try:
+            return self.opened.key_fast(self.raw_key)
+        except Exception:  # noqa: BLE001 - whatever a codec raises, the bytes are there
+            return self.raw_key
+
+
+class Chunk:
+    """The values of one basket, with what they were made from.
+
+    Attributes
+    ----------
+    first : int
+        Number of its first message.
+    values, items : list
+        Parallel; see Basket.
+    size_bytes : int
+        What all this takes in memory, about.
+    """
+
+    __slots__ = ("_runs", "first", "items", "size_bytes", "values")
+
+    def __init__(self, first: int, basket: Basket, openers: Callable[[OpenedBatch], OpenedBatch]) -> None:
+        self.first = first
+        self.values: list[Any] = []
+        self.items: list[Any] = []
+        self._runs: list[tuple[int, OpenedBatch | None]] = []
+        for opened, items in basket.runs():
+            self._runs.append((len(self.items), None if opened is None else openers(opened)))
+            self.items.extend(items)
+        self.values = basket.gathered
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def runs(self) -> Iterator[tuple[OpenedBatch | None, int, int]]:
+        """Yield what opens items, and from where to where it does."""
+        starts = [start for start, _ in self._runs]
+        for (start, opened), end in zip(self._runs, [*starts[1:], len(self.items)], strict=True):
+            yield opened, start, end
+
+    def raw_bytes(self) -> int:
+        """Return how many bytes keys and values have in the topic."""
+        return sum(
+            sum(len(item[4] or b"") + len(item[3] or b"") for item in self.items[start:end])
+            for opened, start, end in self.runs()
+            if opened is not None
+        )
+
+    def row(self, index: int) -> Row:
+        """Return one message."""
+        opened = None
+        for found, start, end in self.runs():
+            if start <= index < end:
+                opened = found
+                break
+        item, value, seq = self.items[index], self.values[index], self.first + index
+        if opened is not None:
+            offset, stamp, kind, key, raw, headers = item
+            tp = opened.batch.tp
+            return Row(seq, value, tp.topic, tp.partition, offset, stamp, kind, key, raw, headers, None, opened)
+        if isinstance(item, Event):
+            return _row_of_event(seq, value, item)
+        return Row(seq, value)
+
+    def stamps(self, begin: int) -> list[int]:
+        """Return the times of its messages from an index on, in milliseconds; of those that have one."""
+        found: list[int] = []
+        for opened, start, end in self.runs():
+            items = self.items[max(start, begin) : end]
+            if opened is not None:
+                found += [item[1] for item in items]
+            else:
+                found += [round(item.message.timestamp * 1000) for item in items if isinstance(item, Event) and _is_timed(item)]
+        return found
+
+    def drop(self, count: int) -> None:
+        """Let the first messages go."""
+        del self.values[:count], self.items[:count]
+        self._runs = [(max(start - count, 0), opened) for opened, start, end in self._ends() if end > count]
+        self.first += count
+
+    def _ends(self) -> list[tuple[OpenedBatch | None, int, int]]:
+        return list(self.runs())
+
+
+def _is_timed(event: Event) -> bool:
+    return event.message.timestamp is not None
+
+
+def _row_of_event(seq: int, value: Any, event: Event) -> Row:
+    message = event.message
+    stamp = round(message.timestamp * 1000) if _is_timed(event) else None
+    headers = message.headers or ()
+    pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
+    place = (message.topic, message.partition, message.offset if message.offset is not None and message.offset >= 0 else None)
+    return Row(seq, value, *place, stamp, message.timestamp_type, message.key, message.value, pairs, event)
+
+
+class Window:
+    """The latest messages, bounded by number and by memory. Appended to by one thread, read by any.
+
+    Parameters
+    ----------
+    max_messages, max_bytes : int
+        Whichever is reached first; bytes are an estimate of what the messages take in memory. At least one message is kept.
+
+    Attributes
+    ----------
+    on_full : callable or None
+        Called once, without arguments, on the appending thread, when a message is about to leave for the first time.
+    revision : int
+        Counts changes.
+    """
+
+    def __init__(self, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
+        self.max_messages = max_messages
+        self.max_bytes = max_bytes
+        self.on_full: Callable[[], object] | None = None
+        self.revision = 0
+        self.total = 0
+        self._lock = threading.Lock()
+        self._chunks: deque[Chunk] = deque()
+        self._first = 0
+        self._bytes = 0
+        self._opened: tuple[OpenedBatch, OpenedBatch] | None = None
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest message."""
+        return self._first
+
+    @property
+    def next(self) -> int:
+        """Number that the next message gets."""
+        return self.total
+
+    @property
+    def messages(self) -> int:
+        """How many there are."""
+        return self.total - self._first
+
+    @property
+    def bytes(self) -> int:
+        """What they take in memory, about."""
+        return self._bytes
+
+    def append(self, basket: Basket) -> None:
+        """Take in what a stream handed out; the basket's lists are kept as they are."""
+        if not basket.gathered:
+            return
+        chunk = Chunk(self.total, basket, self._opener)
+        chunk.size_bytes = _size(chunk)
+        with self._lock:
+            self._chunks.append(chunk)
+            self.total += len(chunk)
+            self._bytes += chunk.size_bytes
+            self.revision += 1
+            overflows = self.messages > self.max_messages or self._bytes > self.max_bytes
+            self._slide()
+        if overflows and self.on_full is not None:
+            on_full, self.on_full = self.on_full, None
+            on_full()
+
+    def resize(self, max_messages: int, max_bytes: int) -> None:
+        """Set other bounds; what is too much leaves."""
+        with self._lock:
+            self.max_messages, self.max_bytes = max(max_messages, 1), max(max_bytes, 1)
+            self._slide()
+            self.revision += 1
+
+    def _opener(self, opened: OpenedBatch) -> OpenedBatch:
+        """Return what opens records as this does, without the fetched batch that it came from."""
+        if self._opened is None or self._opened[0] is not opened:
+            light = OpenedBatch.__new__(OpenedBatch)
+            for name in ("app", "fast", "slow", "key_fast", "key_slow", "check_key"):
+                setattr(light, name, getattr(opened, name))
+            light.batch, light.records, light.store = replace(opened.batch, records=()), iter(()), None
+            self._opened = (opened, light)
+        return self._opened[1]
+
+    def _slide(self) -> None:
+        """Let the oldest go until the rest fits; whole baskets, except where they are large."""
+        while self._chunks and self.messages > self.max_messages:
+            ahead = self._chunks[0]
+            leaving = min(self.messages - self.max_messages, ahead.first + len(ahead) - self._first)
+            self._first += leaving
+            if self._first >= ahead.first + len(ahead):
+                self._leave()
+        while self._bytes > self.max_bytes and self.messages > 1:
+            ahead = self._chunks[0]
+            if len(self._chunks) > 1 and ahead.size_bytes <= self.max_bytes * LARGE:
+                self._leave()
+            elif len(ahead) > 1:
+                self._cut(ahead)
+            else:
+                self._leave()
+
+    def _leave(self) -> None:
+        gone = self._chunks.popleft()
+        self._bytes -= gone.size_bytes
+        self._first = max(self._first, gone.first + len(gone))
+
+    def _cut(self, chunk: Chunk) -> None:
+        """Let the first half of a large basket go, and reckon anew."""
+        self._bytes -= chunk.size_bytes
+        chunk.drop(max(len(chunk) // 2, 1))
+        chunk.size_bytes = _size(chunk)
+        self._bytes += chunk.size_bytes
+        self._first = max(self._first, chunk.first)
+
+    def clear(self) -> None:
+        """Forget all messages; numbers go on."""
+        with self._lock:
+            self._chunks.clear()
+            self._first, self._bytes, self._opened = self.total, 0, None
+            self.revision += 1
+
+    def chunks(self, since: int = 0) -> list[tuple[Chunk, int]]:
+        """Return the baskets that have messages from this number on, each with the index of the first such."""
+        with self._lock:
+            begin = max(since, self._first)
+            return [(chunk, max(begin - chunk.first, 0)) for chunk in self._chunks if chunk.first + len(chunk) > begin]
+
+    def rows(self, first: int, count: int) -> list[Row]:
+        """Return messages by their numbers; those that have left are left out."""
+        end = first + count
+        found: list[Row] = []
+        for chunk, start in self.chunks(first):
+            if chunk.first >= end:
+                break
+            found += [chunk.row(index) for index in range(start, min(len(chunk), end - chunk.first))]
+        return found
+
+    def row(self, seq: int) -> Row | None:
+        """Return one message by its number; None when it has left."""
+        found = self.rows(seq, 1)
+        return found[0] if found and found[0].seq == seq else None
+
+    def latest(self, count: int) -> list[Row]:
+        """Return the last messages, oldest first."""
+        return self.rows(max(self.total - count, self._first), count)
+
+
+def _size(chunk: Chunk) -> int:
+    """Estimate what a basket takes: its bytes, and what the values cost that were made of them, judged by a few."""
+    count, raw = len(chunk), chunk.raw_bytes()
+    sample = chunk.values[:: max(count // 3, 1)]
+    return count * ROW_BYTES + raw + sum(map(_weight, sample)) * count // len(sample)
+
+
+def _weight(value: Any, left: int = 200) -> int:
+    """Return about how many bytes a value takes, looking at so many parts of it."""
+    todo, size = [value], 0
+    while todo and left > 0:
+        part = todo.pop()
+        left -= 1
+        size += sys.getsizeof(part, 64)
+        if isinstance(part, dict):
+            todo += part.values()
+        elif isinstance(part, list | tuple):
+            todo += part
+        else:
+            names = getattr(type(part), "__struct_fields__", None) or getattr(part, "__dict__", ())
+            todo += [getattr(part, name, None) for name in names] if names else []
+    return size
