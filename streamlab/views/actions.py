@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue, StreamlabError
 from streamlab.lifecycle import KEEP
-from streamlab.views import editing, sections, trees
+from streamlab.views import details, editing, sections
 from streamlab.views.frames_out import rows_section
 
 if TYPE_CHECKING:
@@ -55,20 +55,20 @@ def _row(explorer: Explorer, args: Request) -> Row:
 @_action
 def do_open(explorer: Explorer, args: Request) -> Answer:
     """A whole message."""
-    return trees.message_detail(_row(explorer, args)), []
+    return details.message_detail(_row(explorer, args)), []
 
 
 @_action
 def do_part(explorer: Explorer, args: Request) -> Answer:
     """A piece of what was withheld."""
-    return trees.part(_row(explorer, args), args.text("part"), args.number("offset")), []
+    return details.part(_row(explorer, args), args.text("part"), args.number("offset")), []
 
 
 @_action
 def do_copy(explorer: Explorer, args: Request) -> Answer:
     """A value as text to be pasted."""
     value = _row(explorer, args).value
-    return {"text": trees.as_python(value) if args.text("as") == "python" else trees.as_json(value)}, []
+    return {"text": details.as_python(value) if args.text("as") == "python" else details.as_json(value)}, []
 
 
 # The stream
@@ -210,7 +210,7 @@ def do_error(explorer: Explorer, args: Request) -> Answer:
     found = _errors(explorer, [args.number("index")])
     if not found:
         raise InvalidValue("this error is forgotten: only the latest thousand are kept")
-    return trees.error_detail(found[0]), []
+    return details.error_detail(found[0]), []
 
 
 @_action

@@ -1,0 +1,194 @@
+"""A whole message, or a whole error, as the inspector shows it; what is long is withheld, and comes in pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from streamlab.columns import reader
+from streamlab.errors import InvalidValue
+from streamlab.formats import encode_json
+from streamlab.markup import clean
+from streamlab.views.cells import WITHHELD_BYTES
+from streamlab.views.trees import tree
+
+if TYPE_CHECKING:
+    from streamlab.failures import StreamError
+    from streamlab.views.window import Row
+
+__all__ = ["PAGE", "as_json", "as_python", "error_detail", "hex_lines", "message_detail", "part"]
+
+PAGE = 65_536
+"""Characters, or bytes, of a page of what was withheld."""
+HEX_BYTES = 4_096
+MAX_HEADERS = 500
+_LINE = 16
+
+
+def message_detail(row: Row) -> dict[str, Any]:
+    """Return a message: value and key as trees and raw, headers in order, sizes, place, time, and what decoded it."""
+    raw = row.raw_value if isinstance(row.raw_value, bytes) else None
+    return {
+        "seq": row.seq,
+        "topic": row.topic,
+        "partition": row.partition,
+        "offset": None if row.offset is None else str(row.offset),
+        "timestamp": row.timestamp_ms,
+        "timestampType": _TIMESTAMP_TYPES.get(row.timestamp_type, ""),
+        "value": tree(row.value),
+        "key": tree(row.key),
+        "decoder": _decoder(row),
+        "raw": _raw(raw),
+        "rawKey": _raw(row.raw_key if isinstance(row.raw_key, bytes) else None),
+        "headers": [_header(name, value) for name, value in row.headers[:MAX_HEADERS]],
+        "headersTotal": len(row.headers),
+        "sizes": {
+            "key": _length(row.raw_key),
+            "value": _length(row.raw_value),
+            "headers": sum(len(name) + (_length(value) or 0) for name, value in row.headers),
+        },
+    }
+
+
+_TIMESTAMP_TYPES = {0: "set by the producer", 1: "set by the broker"}
+
+
+def _length(raw: Any) -> int | None:
+    return len(raw) if isinstance(raw, bytes | str) else None
+
+
+def _decoder(row: Row) -> str:
+    """Tell what made the value of the bytes."""
+    if row.opened is None:
+        return "an event of a channel" if row.event is not None else "a plain value"
+    if row.raw_value is None:
+        return "tombstone"
+    schema = row.opened.decoder_name
+    if schema:
+        return schema
+    try:
+        decoded = row.opened.fast(row.raw_value)
+    except Exception:  # noqa: BLE001 - the slow way had another answer
+        return "by on_error"
+    return "bytes" if isinstance(decoded, bytes) else "text" if isinstance(decoded, str) and row.raw_value[:1] != b'"' else "JSON"
+
+
+def _raw(raw: bytes | None) -> dict[str, Any] | None:
+    """Return bytes as text, with what is no UTF-8 marked, and as a hex dump of their beginning."""
+    if raw is None:
+        return None
+    withheld = len(raw) > WITHHELD_BYTES
+    text = raw[:HEX_BYTES] if withheld else raw
+    return {
+        "text": clean(text.decode("utf-8", "replace"), WITHHELD_BYTES, lines=True),
+        "hex": hex_lines(raw[:HEX_BYTES]),
+        "size": len(raw),
+        "withheld": withheld,
+        "utf8": _is_utf8(text),
+    }
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return error.end >= len(raw) and len(raw) == HEX_BYTES  # cut in the middle of a character
+    return True
+
+
+def _header(name: str, value: Any) -> list[Any]:
+    if value is None:
+        return [clean(str(name), 500), None, ""]
+    raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+    return [clean(str(name), 500), clean(raw.decode("utf-8", "replace"), 2_000, lines=True), raw[:64].hex(" ")]
+
+
+def hex_lines(raw: bytes, begin: int = 0) -> str:
+    """Return bytes as lines of address, hexadecimal digits and what is printable of them."""
+    lines = []
+    for start in range(0, len(raw), _LINE):
+        piece = raw[start : start + _LINE]
+        seen = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in piece)  # noqa: PLR2004 - ASCII
+        lines.append(f"{begin + start:08x}  {piece.hex(' '):<47}  {seen}")
+    return "\n".join(lines)
+
+
+def part(row: Row, which: str, offset: int) -> dict[str, Any]:
+    """Return a page of what was withheld: its text, where the next page begins (None at the end), and the whole size."""
+    if which == "value":
+        return _page(as_json(row.value), offset)
+    raw = row.raw_key if which == "key" else row.raw_value
+    if which not in ("raw", "hex", "key") or not isinstance(raw, bytes):
+        raise InvalidValue(f"this message has no part {which!r}: there are value, raw, hex and key")
+    if which == "hex":
+        begin, length = offset - offset % _LINE, PAGE // 8
+        end = begin + length
+        return {"text": hex_lines(raw[begin:end], begin), "next": end if end < len(raw) else None, "size": len(raw)}
+    return _page(raw.decode("utf-8", "replace"), offset)
+
+
+def _page(text: str, offset: int) -> dict[str, Any]:
+    end = offset + PAGE
+    return {"text": clean(text[offset:end], PAGE, lines=True), "next": end if end < len(text) else None, "size": len(text)}
+
+
+def as_json(value: Any) -> str:
+    """Return a value as indented JSON, whole numbers exact; what JSON has no form for by its repr."""
+    try:
+        encoded = encode_json(value)
+    except Exception:  # noqa: BLE001 - an object of a user may be anything
+        encoded = msgspec.json.encode(repr(value))
+    return msgspec.json.format(encoded, indent=2).decode("utf-8", "replace")
+
+
+def as_python(value: Any) -> str:
+    """Return a value as a literal that can be pasted into a cell; Records and other objects by their repr."""
+    return _literal(value, 0)
+
+
+def _literal(value: Any, depth: int) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if depth > 100:  # noqa: PLR2004 - deeper than anybody pastes
+        return "..."
+    pad, end = "    " * (depth + 1), "    " * depth
+    if isinstance(value, dict) and value:
+        inner = "".join(f"{pad}{_literal(name, depth + 1)}: {_literal(part_, depth + 1)},\n" for name, part_ in value.items())
+        return f"{{\n{inner}{end}}}"
+    if isinstance(value, list) and value:
+        if all(_is_short(part_) for part_ in value):
+            return f"[{', '.join(_literal(part_, depth + 1) for part_ in value)}]"
+        inner = "".join(f"{pad}{_literal(part_, depth + 1)},\n" for part_ in value)
+        return f"[\n{inner}{end}]"
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - an object of a user may raise anything
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
+def _is_short(value: Any) -> bool:
+    return not isinstance(value, dict | list | Mapping) and reader(type(value)) is None
+
+
+def error_detail(error: StreamError) -> dict[str, Any]:
+    """Return an error: where, what, the traceback down to the user's code, and the record."""
+    key = error.key if isinstance(error.key, bytes) else None
+    data = error.data if isinstance(error.data, bytes) else None
+    return {
+        "topic": error.topic,
+        "partition": error.partition,
+        "offset": None if error.offset is None else str(error.offset),
+        "timestamp": None if error.timestamp is None else round(error.timestamp * 1000),
+        "processor": error.processor,
+        "error": type(error.error).__name__,
+        "message": clean(str(error.error), 5_000, lines=True),
+        "traceback": clean(error.traceback_text, 20_000, lines=True),
+        "value": None if data is not None else tree(error.data),
+        "raw": _raw(data),
+        "rawKey": _raw(key),
+        "headers": [_header(name, value) for name, value in list(error.headers or ())[:MAX_HEADERS]],
+    }
+
