@@ -93,6 +93,7 @@ class ShownStream:
 
     def _take(self, basket: Any) -> None:
         self.window.append(basket)
+        self.book.sample(basket.gathered)
 
     def _is_full(self) -> None:
         self.stream.pause()
@@ -140,6 +141,7 @@ class ShownStream:
     def measure(self, now_s: float) -> None:
         """Take the counters, and the rates once in half a second."""
         self.look()
+        self.histogram.sync(self.window)
         self.stats = stats = self._meter.read(self.stream)
         self.rates.events, self.rates.size = stats.events_per_s, stats.bytes_per_s
         passed = now_s - self._measured_s

@@ -115,21 +115,20 @@ class Chunk:
             if opened is not None
         )
 
-    def row(self, index: int) -> Row:
-        """Return one message."""
-        opened = None
-        for found, start, end in self.runs():
-            if start <= index < end:
-                opened = found
-                break
-        item, value, seq = self.items[index], self.values[index], self.first + index
-        if opened is not None:
-            offset, stamp, kind, key, raw, headers = item
+    def rows(self, begin: int, end: int) -> list[Row]:
+        """Return its messages from one index to another."""
+        found: list[Row] = []
+        for opened, start, stop in self.runs():
+            span = range(max(start, begin), min(stop, end))
+            if opened is None:
+                found += [_plain_row(self.first + index, self.values[index], self.items[index]) for index in span]
+                continue
             tp = opened.batch.tp
-            return Row(seq, value, tp.topic, tp.partition, offset, stamp, kind, key, raw, headers, None, opened)
-        if isinstance(item, Event):
-            return _row_of_event(seq, value, item)
-        return Row(seq, value)
+            for index in span:
+                offset, stamp, kind, key, raw, headers = self.items[index]
+                place = (tp.topic, tp.partition, offset, stamp, kind, key, raw, headers)
+                found.append(Row(self.first + index, self.values[index], *place, None, opened))
+        return found
 
     def stamps(self, begin: int) -> list[int]:
         """Return the times of its messages from an index on, in milliseconds; of those that have one."""
@@ -154,6 +153,10 @@ class Chunk:
 
 def _is_timed(event: Event) -> bool:
     return event.message.timestamp is not None
+
+
+def _plain_row(seq: int, value: Any, item: Any) -> Row:
+    return _row_of_event(seq, value, item) if isinstance(item, Event) else Row(seq, value)
 
 
 def _row_of_event(seq: int, value: Any, event: Event) -> Row:
@@ -297,7 +300,7 @@ class Window:
         for chunk, start in self.chunks(first):
             if chunk.first >= end:
                 break
-            found += [chunk.row(index) for index in range(start, min(len(chunk), end - chunk.first))]
+            found += chunk.rows(start, min(len(chunk), end - chunk.first))
         return found
 
     def row(self, seq: int) -> Row | None:

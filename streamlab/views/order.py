@@ -1,0 +1,249 @@
+"""Which messages the table shows, and in which order: all as they came, those that a filter or a time range lets through, or sorted."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from streamlab.errors import InvalidValue
+from streamlab.views.cells import cell, flat
+from streamlab.views.filtering import META, compile_filter
+from streamlab.views.window import Row
+
+if TYPE_CHECKING:
+    from streamlab.views.window import Window
+
+__all__ = ["Order"]
+
+SLICE = 500
+"""So many messages are looked at before the clock is."""
+AGAIN_S = 2.0
+"""What is sorted is sorted again this often at most, while messages come."""
+AGAIN_COSTS = 20
+"""And not before so many times as long as it took."""
+Kind = Literal["live", "filtered", "sorted"]
+Test = Callable[[Row], Any]
+
+
+class Order:
+    """The order of one explorer's table. ``arrange`` and ``rows`` may be called from any thread, ``step`` by one.
+
+    Parameters
+    ----------
+    window : Window
+
+    Attributes
+    ----------
+    problem : tuple of (str, str) or None
+        What is wrong with the filter, and "alarm"; the order is then the one before.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._lock = threading.Lock()
+        self.problem: tuple[str, str] | None = None
+        self._wanted: tuple[str, tuple[float, float] | None, tuple[str, str] | None] = ("", None, None)
+        self._test: Test | None = None
+        self._sort: tuple[str, bool] | None = None
+        self._found: array[int] = array("q")
+        self._next = 0
+        self._sorting: _Sorting | None = None
+        self._sorted: Sequence[int] = ()
+        self._sorted_at = self._sort_cost = 0.0
+        self._sorted_revision = -1
+        self._changes = 0
+
+    def arrange(self, *, filter_text: str, brush: Sequence[float] | None, sort: Sequence[str] | None) -> None:
+        """Show what passes a filter and lies in a time range (milliseconds), in the order of a column ("asc" or "desc")."""
+        wanted = (filter_text, None if brush is None else (brush[0], brush[1]), None if sort is None else (sort[0], sort[1]))
+        if wanted == self._wanted:
+            return
+        try:
+            test = _test(filter_text, wanted[1])
+        except InvalidValue as error:
+            self.problem = (str(error), "alarm")
+            return
+        with self._lock:
+            if wanted[:2] != self._wanted[:2]:
+                self._test, self._found, self._next = test, array("q"), 0
+            self._sort = None if wanted[2] is None else (wanted[2][0], wanted[2][1] == "desc")
+            self._sorting, self._sorted, self._sorted_revision = None, (), -1
+            self._wanted, self.problem = wanted, None
+            self._changes += 1
+
+    @property
+    def kind(self) -> Kind:
+        """What the order is."""
+        return "sorted" if self._sort is not None else "live" if self._test is None else "filtered"
+
+    @property
+    def is_scanning(self) -> bool:
+        """Whether messages are still to be looked at, or to be sorted."""
+        behind = self._test is not None and self._next < self._window.next - SLICE
+        return behind or self._sorting is not None or (self._sort is not None and self._sorted_revision < 0)
+
+    @property
+    def revision(self) -> tuple[int, int]:
+        """Changes when other messages may stand at some place."""
+        return (self._changes, self._window.revision if self._test is None and self._sort is None else 0)
+
+    @property
+    def base(self) -> int:
+        """Number of the first message where all are shown as they came, else 0."""
+        return self._window.first if self.kind == "live" else 0
+
+    @property
+    def total(self) -> int:
+        """How many are shown."""
+        if self._sort is not None:
+            return len(self._sorted)
+        return self._window.messages if self._test is None else len(self._found)
+
+    def rows(self, first: int, count: int) -> list[Row]:
+        """Return messages from a place on; one that has left the window since it was sorted has nothing in it."""
+        if self.kind == "live":
+            return self._window.rows(self._window.first + first, count)
+        with self._lock:
+            numbers = list((self._sorted if self._sort is not None else self._found)[first : first + count])
+        return [self._window.row(number) or Row(number, {}) for number in numbers]
+
+    def step(self, budget_s: float) -> None:
+        """Go on looking at messages, and sorting, for about so long."""
+        until = perf_counter() + budget_s
+        if self._test is not None:
+            self._scan(until)
+        if self._sort is not None:
+            self._sort_on(until)
+
+    def _scan(self, until: float) -> None:
+        """Look which messages pass, from the oldest that was not looked at."""
+        test, found, window = self._test, self._found, self._window
+        gone = _count_below(found, window.first)
+        if gone:
+            with self._lock:
+                del found[:gone]
+            self._changes += 1
+        while test is not None and self._next < window.next and perf_counter() < until:
+            start = max(self._next, window.first)
+            rows = window.rows(start, SLICE)
+            passed = [row.seq for row in rows if _passes(test, row)]
+            with self._lock:
+                if test is not self._test:
+                    return
+                found.extend(passed)
+                self._next = rows[-1].seq + 1 if rows else window.next
+            self._changes += bool(passed)
+
+    def _sort_on(self, until: float) -> None:
+        if self._sorting is None and self._is_to_be_sorted():
+            assert self._sort is not None
+            numbers = self._found[:] if self._test is not None else range(self._window.first, self._window.next)
+            self._sorting = _Sorting(self._window, numbers, *self._sort)
+        sorting = self._sorting
+        if sorting is None:
+            return
+        began = perf_counter()
+        done = sorting.go_on(until)
+        self._sort_cost += perf_counter() - began
+        if done is None:
+            return
+        with self._lock:
+            if self._sorting is sorting:
+                self._sorted, self._sorting = done, None
+                self._sorted_at, self._sorted_revision = perf_counter(), sorting.revision
+                self._changes += 1
+
+    def _is_to_be_sorted(self) -> bool:
+        if self._sorted_revision < 0:
+            due = self._test is None or self._next >= self._window.next - SLICE
+        else:
+            changed = self._sorted_revision != self._window.revision
+            due = changed and perf_counter() - self._sorted_at > max(AGAIN_S, AGAIN_COSTS * self._sort_cost)
+        if due:
+            self._sort_cost = 0.0
+        return due
+
+
+class _Sorting:
+    """One sorting under way: gathers the keys bit by bit, then sorts at once; numbers, then texts, then the rest, then what is missing."""
+
+    def __init__(self, window: Window, numbers: Sequence[int], column: str, descending: bool) -> None:  # noqa: FBT001
+        self.revision = window.revision
+        self._window = window
+        self._numbers = numbers
+        self._read = _reader(column)
+        self._descending = descending
+        self._at = 0
+        self._groups: tuple[list[tuple[Any, int]], ...] = ([], [], [], [])
+
+    def go_on(self, until: float) -> Sequence[int] | None:
+        """Go on for so long; the numbers in order when it is done."""
+        while self._at < len(self._numbers):
+            for row in self._slice():
+                group, key = _key(self._read(row))
+                self._groups[group].append((key, row.seq))
+            if perf_counter() > until:
+                return None
+        ordered = array("q")
+        for group in self._groups:
+            group.sort(key=_first, reverse=self._descending)
+            ordered.extend(seq for _, seq in group)
+        return ordered
+
+    def _slice(self) -> list[Row]:
+        numbers = self._numbers[self._at : self._at + SLICE]
+        self._at += SLICE
+        if isinstance(numbers, range):
+            return self._window.rows(numbers.start, len(numbers)) if numbers else []
+        return [row for number in numbers if (row := self._window.row(number)) is not None]
+
+
+def _first(pair: tuple[Any, int]) -> Any:
+    return pair[0]
+
+
+def _key(value: Any) -> tuple[int, Any]:
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return 3, 0
+    if isinstance(value, int | float):
+        return 0, value
+    return (1, value) if isinstance(value, str) else (2, cell(value)[1])
+
+
+def _reader(column: str) -> Callable[[Row], Any]:
+    if column == "timestamp":
+        return lambda row: row.timestamp_ms
+    if column in META:
+        return lambda row: getattr(row, column)
+    if "." not in column:
+        return lambda row: row.value.get(column) if type(row.value) is dict and column in row.value else flat(row.value).get(column)
+    return lambda row: flat(row.value).get(column)
+
+
+def _test(filter_text: str, brush: tuple[float, float] | None) -> Test | None:
+    tests: list[Test] = []
+    if brush is not None:
+        low, high = brush
+        tests.append(lambda row: row.timestamp_ms is not None and low <= row.timestamp_ms < high)
+    if filter_text.strip():
+        tests.append(compile_filter(filter_text))
+    if not tests:
+        return None
+    return tests[0] if len(tests) == 1 else lambda row: tests[0](row) and tests[1](row)
+
+
+def _passes(test: Test, row: Row) -> bool:
+    try:
+        return bool(test(row))
+    except Exception:  # noqa: BLE001 - an object of a user may raise anything when it is compared
+        return False
+
+
+def _count_below(found: array[int], first: int) -> int:
+    """Return how many numbers at the beginning are smaller."""
+    from bisect import bisect_left
+
+    return bisect_left(found, first) if found and found[0] < first else 0
