@@ -48,7 +48,9 @@ def do_rows(explorer: Explorer, args: Request) -> Answer:
 def _row(explorer: Explorer, args: Request) -> Row:
     row = explorer.shown.window.row(args.number("seq"))
     if row is None:
-        raise InvalidValue("this message has left the window: pause the stream to keep what you look at, or make the window larger")
+        raise InvalidValue(
+            "this message has left the window: pause the stream to keep what you look at, or make the window larger"
+        )
     return row
 
 

@@ -191,4 +191,3 @@ def error_detail(error: StreamError) -> dict[str, Any]:
         "rawKey": _raw(key),
         "headers": [_header(name, value) for name, value in list(error.headers or ())[:MAX_HEADERS]],
     }
-

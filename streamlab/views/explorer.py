@@ -152,7 +152,7 @@ class Explorer(anywidget.AnyWidget):  # type: ignore[misc] # anywidget is untype
         self.shown.measure(now_s)
         self.order.step(SLICE_S)
         if self.selected_processor is not None and self.presence.views:
-            self.shown.sampler.watch(self.shown.stream, self.selected_processor)
+            self.shown.sampler.watch(self.shown.stream, self.selected_processor, now_s)
         self._attend(heard)
         self._picture(now_s)
 

@@ -84,7 +84,7 @@ def _looks_like_expression(text: str) -> bool:
 def _told(text: str, error: BaseException) -> str:
     place = getattr(error, "offset", None)
     where = f" at character {place}" if place else ""
-    return f"cannot read the filter {text!r}{where}: write it like amount > 100 and currency == \"EUR\", or a text to look for"
+    return f'cannot read the filter {text!r}{where}: write it like amount > 100 and currency == "EUR", or a text to look for'
 
 
 def _search(text: str) -> Test:

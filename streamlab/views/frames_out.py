@@ -102,7 +102,15 @@ class FrameMaker:
         explorer = self._explorer
         order = explorer.order
         first = order.total - view.count if view.follow else view.first
-        state = (order.revision, first, view.count, view.follow, order.is_scanning, tuple(view.columns), len(explorer.shown.book.kinds))
+        state = (
+            order.revision,
+            first,
+            view.count,
+            view.follow,
+            order.is_scanning,
+            tuple(view.columns),
+            len(explorer.shown.book.kinds),
+        )
         key = repr(state).encode()
         if told.get("rows") == key:
             return None

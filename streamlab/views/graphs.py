@@ -36,7 +36,11 @@ class GraphSection:
             elif node.name in rates.processors:
                 failed = shown.stream.processors[node.name].errors
                 marks.append({"id": node.id, "text": _rate(rates.processors[node.name]), "state": "bad" if failed else ""})
-        return {"dot": self._graph.source, "marks": marks, "processors": {node.id: node.name for node in self._graph.nodes if node.name}}
+        return {
+            "dot": self._graph.source,
+            "marks": marks,
+            "processors": {node.id: node.name for node in self._graph.nodes if node.name},
+        }
 
 
 def _rate(per_s: float) -> str:

@@ -100,7 +100,9 @@ class Histogram:
         width = STEPS_MS[self._step]
         places = sorted(place for place, count in self._counts.items() if count > 0)
         low, high = _range(places, self._counts)
-        step = next((step for step in STEPS_MS[self._step :] if high * width // step - low * width // step < MAX_BINS), STEPS_MS[-1])
+        step = next(
+            (step for step in STEPS_MS[self._step :] if high * width // step - low * width // step < MAX_BINS), STEPS_MS[-1]
+        )
         first = low * width // step
         counts = [0] * min(high * width // step - first + 1, MAX_BINS)
         outside = 0

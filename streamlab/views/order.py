@@ -219,7 +219,9 @@ def _reader(column: str) -> Callable[[Row], Any]:
     if column in META:
         return lambda row: getattr(row, column)
     if "." not in column:
-        return lambda row: row.value.get(column) if type(row.value) is dict and column in row.value else flat(row.value).get(column)
+        return lambda row: (
+            row.value.get(column) if type(row.value) is dict and column in row.value else flat(row.value).get(column)
+        )
     return lambda row: flat(row.value).get(column)
 
 

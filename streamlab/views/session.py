@@ -19,7 +19,7 @@ from streamlab.views.window import Window
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
-__all__ = ["ShownStream", "shown"]
+__all__ = ["ShownStream", "find", "shown"]
 
 RATE_S = 0.5
 """Rates are those of the last half second."""
@@ -164,3 +164,8 @@ def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream
         if found is None:
             found = _shown[id(stream)] = ShownStream(stream, messages=messages, size_bytes=size_bytes)
         return found
+
+
+def find(stream: Stream[Any]) -> ShownStream | None:
+    """Return what is shown of this stream, if it is."""
+    return _shown.get(id(stream))

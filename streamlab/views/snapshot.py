@@ -53,7 +53,9 @@ def html_of(shown: ShownStream) -> str:
     errors = shown.stream.errors.total
     facts = [*_facts(shown), ("errors", alarming(f"{errors:,}, see stream.errors") if errors else 0)]
     when = dim(f"snapshot of {_now()}; show the stream again to see it live")
-    return card("Stream", _name(shown), fact_table(facts), _rows(shown.window.latest(ROWS)), block(str(stream_graph(shown.stream))), when)
+    return card(
+        "Stream", _name(shown), fact_table(facts), _rows(shown.window.latest(ROWS)), block(str(stream_graph(shown.stream))), when
+    )
 
 
 def text_of(shown: ShownStream) -> str:
@@ -87,7 +89,13 @@ def _rows(rows: list[Row]) -> Html:
     fields = [flat(row.value) for row in rows]
     names = list(dict.fromkeys(name for found in fields for name in found))[:COLUMNS]
     lines = [
-        (row.partition, row.offset, "" if row.timestamp_ms is None else utc(row.timestamp_ms / 1000), _text(row.key), *_texts(found, names))
+        (
+            row.partition,
+            row.offset,
+            "" if row.timestamp_ms is None else utc(row.timestamp_ms / 1000),
+            _text(row.key),
+            *_texts(found, names),
+        )
         for row, found in zip(rows, fields, strict=True)
     ]
     return section("Last messages", lines, ("partition", "offset", "timestamp", "key", *names))

@@ -69,9 +69,7 @@ class _Planter:
         if depth <= 0 or self._left <= 0:
             return {**node, "more": size} if size else {**node, "c": []}
         children = [
-            [clean(name, MAX_NAME), self.plant(part, depth - 1)]
-            for name, part in islice(parts, MAX_CHILDREN)
-            if self._left > 0
+            [clean(name, MAX_NAME), self.plant(part, depth - 1)] for name, part in islice(parts, MAX_CHILDREN) if self._left > 0
         ]
         node["c"] = children
         if size > len(children):

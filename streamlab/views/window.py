@@ -39,7 +39,7 @@ class Row(NamedTuple):
     value : Any
         What came out of the processors.
     raw_key, raw_value : bytes or None
-        As they are in the topic.
+        As they are in the topic; a plain value as it was before the processors.
     event : Event or None
         Of a value from a channel.
     opened : OpenedBatch or None
@@ -156,7 +156,7 @@ def _is_timed(event: Event) -> bool:
 
 
 def _plain_row(seq: int, value: Any, item: Any) -> Row:
-    return _row_of_event(seq, value, item) if isinstance(item, Event) else Row(seq, value)
+    return _row_of_event(seq, value, item) if isinstance(item, Event) else Row(seq, value, raw_value=item)
 
 
 def _row_of_event(seq: int, value: Any, event: Event) -> Row:

@@ -1,0 +1,182 @@
+"""Processors written in the explorer: their code, tried out, attached, and taken out again as the text of a cell."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import textwrap
+import types
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from streamlab.errors import InvalidValue
+from streamlab.markup import clean
+from streamlab.views.trial import MESSAGES, Outcome, preview, short
+
+if TYPE_CHECKING:
+    from streamlab.processors import Processor
+    from streamlab.streams import Stream
+    from streamlab.views.session import ShownStream
+
+__all__ = ["apply", "cell_text", "code_of", "compile_processor", "names", "pick", "try_out"]
+
+Function = Callable[[Any], Any]
+ROWS = 20
+MAX_CODE = 100_000
+MAX_NAMES = 500
+SOURCE = "__streamlab_source__"
+TEMPLATE = "def {name}(value):\n    return value\n"
+_numbers = iter(range(1, 1 << 62))
+
+
+def compile_processor(code: str, namespace: Mapping[str, Any] | None = None) -> Function:
+    """Return the function that code defines last.
+
+    It sees the names of the user's namespace as they are now; what it defines itself stays its own.
+
+    Raises
+    ------
+    InvalidValue
+        No code of Python, or code that defines no function; the message says where.
+    """
+    if len(code) > MAX_CODE:
+        raise InvalidValue(f"a processor has at most {MAX_CODE:,} characters, not {len(code):,}: import the rest of it")
+    code = textwrap.dedent(code).strip("\n") + "\n"
+    file = f"<processor {next(_numbers)}>"
+    try:
+        compiled = compile(code, file, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise InvalidValue(_where(error)) from None
+    linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)  # tracebacks show it
+    scope = dict(_user_namespace() if namespace is None else namespace)
+    scope["__name__"] = "__main__"
+    before = dict(scope)
+    exec(compiled, scope)  # noqa: S102 - the user's own code, in the user's own kernel
+    made = [value for name, value in scope.items() if before.get(name) is not value and isinstance(value, types.FunctionType)]
+    if not made:
+        raise InvalidValue("this defines no function: write def name(value): ... with the value as its only argument")
+    function: Function = made[-1]
+    setattr(function, SOURCE, code)
+    return function
+
+
+def _where(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}, column {error.offset}: {error.msg}"
+    return str(error)
+
+
+def _user_namespace() -> dict[str, Any]:
+    """Return the names that cells have."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return {} if shell is None else dict(shell.user_ns)
+
+
+def code_of(stream: Stream[Any], name: str) -> dict[str, Any]:
+    """Return a processor's code, whether it can be changed here, and where it stands; a template for a name that is free."""
+    if name not in stream.processors.names:
+        return {"code": TEMPLATE.format(name=name if name.isidentifier() else "process"), "editable": True, "where": "new"}
+    entry = stream.processors[name]
+    if entry.kind != "processor":
+        return {"code": "", "editable": False, "where": f"made by {entry.kind}()"}
+    source = getattr(entry.function, SOURCE, None)
+    if source is not None:
+        return {"code": source, "editable": True, "where": "written here"}
+    try:
+        code = textwrap.dedent(inspect.getsource(inspect.unwrap(entry.function)))
+    except (OSError, TypeError):
+        return {"code": TEMPLATE.format(name=name), "editable": True, "where": "its code is not known: this replaces it"}
+    return {"code": _without_decorators(code), "editable": True, "where": "from a cell or a module: Apply replaces it"}
+
+
+def _without_decorators(code: str) -> str:
+    """Return a function's text from its def on."""
+    lines = code.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        if line.startswith(("def ", "async def ")):
+            return "".join(lines[number:])
+    return code
+
+
+def names() -> list[str]:
+    """Return the functions of the user's namespace that take one value."""
+    found = [name for name, value in _user_namespace().items() if not name.startswith("_") and _takes_one(value)]
+    return sorted(found)[:MAX_NAMES]
+
+
+def _takes_one(value: Any) -> bool:
+    if not isinstance(value, types.FunctionType) or value.__module__ not in ("__main__", None):
+        return False
+    parameters = list(inspect.signature(value).parameters.values())
+    needed = [found for found in parameters if found.default is found.empty and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)]
+    return len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY or (not needed and bool(parameters))
+
+
+def pick(stream: Stream[Any], name: str) -> str:
+    """Attach a function of the user's namespace; its name in the list."""
+    function = _user_namespace().get(name)
+    if not callable(function):
+        raise InvalidValue(f"there is no function {name!r} in the notebook: define it in a cell, or write it here")
+    return stream.processors.define(function, name=name).name
+
+
+def try_out(shown: ShownStream, name: str, code: str) -> dict[str, Any]:
+    """Try code on the window's last messages: totals, the first results, the first errors."""
+    found = preview(shown.stream, compile_processor(code), n=MESSAGES, name=name or None)
+    return {
+        "summary": found.summary,
+        "tried": len(found.outcomes),
+        "ok": found.count("ok"),
+        "skipped": found.count("skipped"),
+        "errors": found.count("error"),
+        "microseconds": found.seconds / max(len(found.outcomes), 1) * 1e6,
+        "unfinished": found.unfinished,
+        "rows": [_row(outcome) for outcome in found.outcomes if outcome.status != "error"][:ROWS],
+        "failures": [_row(outcome) for outcome in found.errors[:ROWS]],
+    }
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    row = outcome.row
+    error = None if outcome.error is None else clean(f"{type(outcome.error).__name__}: {outcome.error}", 500)
+    where = str(row.seq) if row.offset is None else f"{row.partition} / {row.offset}"
+    return {"seq": row.seq, "where": where, "status": outcome.status, "before": outcome.before, "after": short(outcome.after), "error": error}
+
+
+def apply(stream: Stream[Any], name: str, code: str) -> str:
+    """Attach code as a processor: in the place of the one of that name, else at the end; its name in the list."""
+    function = compile_processor(code)
+    entry = stream.processors.define(function, name=name or None)
+    return entry.name
+
+
+def cell_text(stream: Stream[Any], name: str) -> str:
+    """Return a processor as a cell that attaches it again."""
+    entry: Processor = stream.processors[name]
+    code = code_of(stream, name)["code"]
+    if not code:
+        raise InvalidValue(f"{name} is made by {entry.kind}() and has no code of its own")
+    named = "" if _defined_name(code) == name else f"(name={name!r})"
+    return f"@{_variable(stream)}.processor{named}\n{code}"
+
+
+def _defined_name(code: str) -> str:
+    for line in code.splitlines():
+        words = line.replace("(", " ").split()
+        if words[:1] == ["def"]:
+            return words[1]
+        if words[:2] == ["async", "def"]:
+            return words[2]
+    return ""
+
+
+def _variable(stream: Stream[Any]) -> str:
+    """Return the name that the notebook has for a stream."""
+    with suppress(Exception):
+        for name, value in _user_namespace().items():
+            if value is stream and not name.startswith("_"):
+                return name
+    return "stream"

@@ -1,0 +1,243 @@
+"""A function tried on the last messages of a stream, as it would run as a processor; nothing of the stream changes."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from streamlab.baskets import Basket, KeptRecord
+from streamlab.errors import InvalidState, InvalidType, InvalidValue, Skip
+from streamlab.events import current_cell
+from streamlab.loops import FOREVER
+from streamlab.markup import Html, alarming, card, clean, dim, section
+from streamlab.processors import name_of
+from streamlab.take import Batch
+from streamlab.views import session
+from streamlab.views.cells import cell
+from streamlab.views.window import Row, Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from streamlab.streams import Stream
+
+__all__ = ["LIMIT_S", "Outcome", "Preview", "preview"]
+
+Function = Callable[[Any], Any]
+LIMIT_S = 10.0
+LAST_WORDS_S = 0.5
+MESSAGES = 1_000
+SHOWN = 10
+SHORT = 300
+WRITING = frozenset(("echo", "through", "group_by"))
+"""Processors of these kinds write; a trial passes them by."""
+
+
+@dataclass
+class Outcome:
+    """What became of one message.
+
+    Attributes
+    ----------
+    row : Row
+    before : str
+        The value before the function, short.
+    after : Any
+        What came out of it.
+    error : BaseException or None
+        What it raised, or a processor before it did.
+    status : str
+        "ok", "skipped" or "error"; "before" when a processor before it skipped the value or failed.
+    """
+
+    row: Row
+    before: str = ""
+    after: Any = None
+    error: BaseException | None = None
+    status: str = "ok"
+
+
+@dataclass
+class Preview:
+    """What a function made of messages; shows itself as a table.
+
+    Attributes
+    ----------
+    name : str
+        Of the function.
+    outcomes : list of Outcome
+    asked : int
+        How many messages it was to be tried on.
+    seconds : float
+        Time spent in the function, in all.
+    unfinished : bool
+        Whether the time was over before all messages were through.
+    """
+
+    name: str
+    asked: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+    seconds: float = 0.0
+    unfinished: bool = False
+
+    def count(self, status: str) -> int:
+        """Return how many messages ended like that."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def errors(self) -> list[Outcome]:
+        """Those on which the function failed."""
+        return [outcome for outcome in self.outcomes if outcome.status == "error"]
+
+    def to_frame(self, *, depth: int = 3) -> pd.DataFrame:
+        """Return what came out: a row a value, index partition and offset, as a batch's frame."""
+        basket = Basket()
+        for outcome in self.outcomes:
+            if outcome.status == "ok":
+                row = outcome.row
+                item = row.event if row.event is not None else row.raw_value
+                basket.add(outcome.after, item if row.opened is None else _kept(row), row.opened)
+        return Batch(basket.gathered, basket).to_frame(depth=depth)
+
+    @property
+    def summary(self) -> str:
+        """One line: how many went well, were skipped and failed, and how long one takes."""
+        tried = len(self.outcomes)
+        parts = [f"{self.count('ok'):,} ok", f"{self.count('skipped'):,} skipped", f"{self.count('error'):,} errors"]
+        if before := self.count("before"):
+            parts.append(f"{before:,} did not reach it")
+        reached = tried - before
+        each = f", {self.seconds / reached * 1e6:,.1f} µs each" if reached else ""
+        late = f"; stopped after {tried:,} of {self.asked:,} messages: {LIMIT_S:g} s were over" if self.unfinished else ""
+        return f"{', '.join(parts)}{each}{late}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.name} on {len(self.outcomes):,} messages: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        failed = [(_place(found.row), found.before, _said(found)) for found in self.errors[:SHOWN]]
+        went = [found for found in self.outcomes if found.status in ("ok", "skipped")][:SHOWN]
+        passed = [(_place(found.row), found.before, "skipped" if found.status == "skipped" else short(found.after)) for found in went]
+        head = alarming(self.summary) if failed else Html(dim(self.summary))
+        return card(
+            "Preview",
+            f"{self.name} on {len(self.outcomes):,} messages",
+            head,
+            section("Errors", failed, ("message", "before", "error")),
+            section("Results", passed, ("message", "before", "after")),
+        )
+
+
+def _place(row: Row) -> str:
+    return f"{row.partition} / {row.offset}" if row.offset is not None else str(row.seq)
+
+
+def _said(outcome: Outcome) -> str:
+    return f"{type(outcome.error).__name__}: {outcome.error}"
+
+
+def short(value: Any) -> str:
+    """Return the beginning of a value's text."""
+    return clean(cell(value)[1], SHORT)
+
+
+def preview(stream: Stream[Any], function: Function, *, n: int = MESSAGES, name: str | None = None) -> Preview:
+    """See ``Stream.preview``."""
+    if not callable(function):
+        raise InvalidType(f"preview() takes a function of one value, not {function!r}")
+    if not isinstance(n, int) or n < 1:
+        raise InvalidValue(f"preview tries a function on the last n messages, n at least 1; not {n!r}")
+    name = name or name_of(function)
+    found = Preview(name)
+    rows = _latest(stream, n)
+    found.asked = len(rows)
+    _in_a_thread(lambda: asyncio.run(_try(rows, _before(stream, name), function, found)))
+    found.unfinished = len(found.outcomes) < found.asked
+    return found
+
+
+def _latest(stream: Stream[Any], n: int) -> list[Row]:
+    """Return the last messages of the window; of the topic, when the stream is not shown."""
+    shown = session.find(stream)
+    if shown is not None and shown.window.messages:
+        return shown.window.latest(n)
+    peek = getattr(stream.channel, "peek", None)
+    if peek is None:
+        raise InvalidState("there are no messages to try it on: show the stream first, then preview what came since")
+    window = Window(n)
+    window.append(peek(n).basket)
+    return window.latest(n)
+
+
+def _before(stream: Stream[Any], name: str) -> list[Function]:
+    """Return the functions of the processors that a processor of this name would come after."""
+    before: list[Function] = []
+    for entry in stream.processors:
+        if entry.name == name:
+            break
+        if entry.enabled and entry.kind not in WRITING:
+            before.append(entry.function)
+    return before
+
+
+def _in_a_thread(work: Callable[[], object]) -> None:
+    """Run user's code where it keeps nobody waiting who must not wait, for as long as a trial may take."""
+    thread = threading.Thread(target=work, name="streamlab-trial", daemon=True)
+    thread.start()
+    thread.join(LIMIT_S + LAST_WORDS_S)
+
+
+async def _try(rows: Sequence[Row], before: Iterable[Function], function: Function, found: Preview) -> None:
+    until = perf_counter() + LIMIT_S
+    for row in rows:
+        if perf_counter() > until:
+            return
+        outcome = Outcome(row)
+        seconds = 0.0
+        try:
+            value = _source_value(row)
+            current_cell.set((row.event, _kept(row), value, row.opened, FOREVER) if row.opened is not None or row.event else None)
+            for earlier in before:
+                value = await _result(earlier, value, until)
+        except Exception as error:  # noqa: BLE001 - whatever user's code raises is what is to be seen
+            outcome.status, outcome.error = "before", error
+        else:
+            outcome.before = short(value)
+            began = perf_counter()
+            outcome.status, outcome.after, outcome.error = await _outcome(function, value, until)
+            seconds = perf_counter() - began
+        found.seconds += seconds
+        found.outcomes.append(outcome)
+
+
+async def _outcome(function: Function, value: Any, until: float) -> tuple[str, Any, BaseException | None]:
+    try:
+        return "ok", await _result(function, value, until), None
+    except Skip:
+        return "skipped", None, None
+    except Exception as error:  # noqa: BLE001 - as above
+        return "error", None, error
+
+
+async def _result(function: Function, value: Any, until: float) -> Any:
+    result = function(value)
+    if hasattr(result, "__await__"):
+        async with asyncio.timeout(max(until - perf_counter(), 0.0)):
+            return await result
+    return result
+
+
+def _source_value(row: Row) -> Any:
+    """Return the value as it came, before all processors: decoded again, or copied, since processors change values in place."""
+    if row.opened is not None:
+        return row.opened.decode(_kept(row))
+    return copy.deepcopy(row.event.value if row.event is not None else row.raw_value)
+
+
+def _kept(row: Row) -> KeptRecord:
+    return KeptRecord(row.offset or 0, row.timestamp_ms or 0, row.timestamp_type, row.raw_key, row.raw_value, row.headers)
