@@ -11,6 +11,7 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,12 @@ __all__ = ["ChannelSource", "OpenedBatch", "PlainSource", "Run", "Source"]
 class OpenedBatch:
     """A record batch with what turns its records into values and events."""
 
-    __slots__ = ("app", "batch", "check_key", "fast", "key_fast", "key_slow", "records", "slow", "store")
+    __slots__ = ("app", "batch", "check_key", "fast", "key_fast", "key_slow", "records", "schema", "slow", "store")
 
     def __init__(self, app: App, schema: Schema, batch: RecordBatch, store: AckStore | None) -> None:
         self.app = app
         self.batch = batch
+        self.schema = schema
         self.fast, self.slow = schema.value_decoder()
         self.key_fast, self.key_slow = schema.key_decoder()
         self.check_key = schema.key_type is not None
@@ -52,6 +54,14 @@ class OpenedBatch:
         """Return what opens a single message that came another way."""
         batch = RecordBatch(message.tp, (), message.offset, message.offset + 1, 0, message.generation_id or 0)
         return cls(app, schema, batch, None)
+
+    def without_records(self) -> OpenedBatch:
+        """Return what opens records as this does, with no batch to walk and nobody to ack to: to look at them later."""
+        light = OpenedBatch.__new__(OpenedBatch)
+        for name in ("app", "check_key", "fast", "key_fast", "key_slow", "schema", "slow"):
+            setattr(light, name, getattr(self, name))
+        light.batch, light.records, light.store = replace(self.batch, records=()), iter(()), None
+        return light
 
     def decode(self, record: Any) -> Any:
         """Return the record's value; ValueDecodeError with the cause."""

@@ -25,7 +25,7 @@ LAYERS = [
     "topics agents runtime.runner",
     "app exceptions",
     "columns dtypes origins frame_builder frames reading markup drawing graph display printing",
-    "views lab cli demo demo_lab testing",
+    "views views.* lab cli demo demo_lab testing",
 ]
 
 

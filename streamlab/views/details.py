@@ -66,9 +66,9 @@ def _decoder(row: Row) -> str:
         return "an event of a channel" if row.event is not None else "a plain value"
     if row.raw_value is None:
         return "tombstone"
-    schema = row.opened.decoder_name
-    if schema:
-        return schema
+    wanted = row.opened.schema.value_type or row.opened.schema.value_serializer
+    if wanted is not None:
+        return clean(getattr(wanted, "__name__", str(wanted)), 100)
     try:
         decoded = row.opened.fast(row.raw_value)
     except Exception:  # noqa: BLE001 - the slow way had another answer

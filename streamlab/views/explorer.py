@@ -84,7 +84,10 @@ class Explorer(anywidget.AnyWidget):  # type: ignore[misc] # anywidget is untype
         bridge.route_by_header(self.comm)
         self.on_msg(self._heard)
         self.observe(self._arrange, "ui")
+        self.shown.join(self)
         self.shown.begin()
+        if batches is not None:
+            batches.begin()
         scheduler.add(self)
 
     @property

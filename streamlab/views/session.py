@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidState
+from streamlab.lifecycle import KEEP
 from streamlab.runtime import runner
 from streamlab.stats import Meter, StreamStats
 from streamlab.views.cells import ColumnBook
@@ -72,17 +73,56 @@ class ShownStream:
         self._measured_s = self._sparked_s = float("-inf")
         self._counted: dict[str, int] = {}
         self._drive: runner.Drive | None = None
+        self._explorers: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def begin(self) -> None:
         """Run the stream in the background unless a cell iterates it, and look at what comes out."""
         try:
             was_running = self.stream._drive is not None
-            drive = runner.drive(self.stream)
+            runner.drive(self.stream)
         except InvalidState:  # a cell has it: shown is what can be seen from outside
             return
         self.started_here = self.started_here or not was_running
         self.look()
-        del drive
+
+    def run(self) -> None:
+        """Go on: resume what is paused, start what is not running."""
+        if self.stream._drive is not None:
+            self.stream.resume()
+        elif not self.is_iterated:
+            self.restart()
+
+    def restart(self, **options: Any) -> None:
+        """Run it again, from another start or in another mode if given; a new reading begins with an empty window."""
+        if options.get("start", KEEP) is not KEEP:
+            self.clear()
+        self.stream.restart(**options)
+        self.started_here = True
+        self.notice = None
+        self.look()
+
+    def stop_soon(self, why: str) -> None:
+        """Stop the stream, without waiting for it."""
+        runner.submit(self.stream.stop())
+        if why:
+            self.say(why)
+
+    def join(self, explorer: Any) -> None:
+        """Be shown by one more explorer."""
+        self._explorers.add(explorer)
+
+    def leave(self, explorer: Any) -> None:
+        """Be shown by one less; the last one takes the messages along."""
+        self._explorers.discard(explorer)
+        if not self._explorers:
+            if self._drive is not None:
+                self._drive.remove_tap(self._take)
+                self._drive = None
+            self.clear()
+
+    def is_looked_at(self) -> bool:
+        """Tell whether any explorer of this stream has a view."""
+        return any(explorer.presence.views for explorer in list(self._explorers))
 
     def look(self) -> None:
         """Tap the drive that runs the stream now, if it is another one than before."""

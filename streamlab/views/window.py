@@ -10,13 +10,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamlab.events import Event
-from streamlab.sources import OpenedBatch
-
 if TYPE_CHECKING:
+    from streamlab.sources import OpenedBatch
     from streamlab.baskets import Basket
 
 __all__ = ["MAX_BYTES", "MAX_MESSAGES", "Chunk", "Row", "Window"]
@@ -143,12 +141,9 @@ class Chunk:
 
     def drop(self, count: int) -> None:
         """Let the first messages go."""
+        self._runs = [(max(start - count, 0), opened) for opened, start, end in self.runs() if end > count]
         del self.values[:count], self.items[:count]
-        self._runs = [(max(start - count, 0), opened) for opened, start, end in self._ends() if end > count]
         self.first += count
-
-    def _ends(self) -> list[tuple[OpenedBatch | None, int, int]]:
-        return list(self.runs())
 
 
 def _is_timed(event: Event) -> bool:
@@ -194,7 +189,7 @@ class Window:
         self._chunks: deque[Chunk] = deque()
         self._first = 0
         self._bytes = 0
-        self._opened: tuple[OpenedBatch, OpenedBatch] | None = None
+        self._opened: OpenedBatch | None = None
 
     @property
     def first(self) -> int:
@@ -242,13 +237,11 @@ class Window:
 
     def _opener(self, opened: OpenedBatch) -> OpenedBatch:
         """Return what opens records as this does, without the fetched batch that it came from."""
-        if self._opened is None or self._opened[0] is not opened:
-            light = OpenedBatch.__new__(OpenedBatch)
-            for name in ("app", "fast", "slow", "key_fast", "key_slow", "check_key"):
-                setattr(light, name, getattr(opened, name))
-            light.batch, light.records, light.store = replace(opened.batch, records=()), iter(()), None
-            self._opened = (opened, light)
-        return self._opened[1]
+        light = self._opened
+        same = light is not None and light.batch.tp == opened.batch.tp
+        if light is None or not same or light.fast is not opened.fast or light.key_fast is not opened.key_fast:
+            self._opened = light = opened.without_records()
+        return light
 
     def _slide(self) -> None:
         """Let the oldest go until the rest fits; whole baskets, except where they are large."""

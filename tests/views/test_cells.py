@@ -1,0 +1,95 @@
+"""What a cell of the table shows."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import streamlab as sl
+from streamlab.views.cells import CELL_LIMIT, ColumnBook, cell, flat
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Order(sl.Record):
+    id: int
+    who: dict[str, Any]
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ("z", "null")),
+        (True, ("b", "true")),
+        (9007199254740993, ("n", "9007199254740993")),
+        (2**64 + 1, ("n", str(2**64 + 1))),
+        (0.1, ("n", "0.1")),
+        (float("nan"), ("n", "nan")),
+        ("<b>", ("s", "<b>")),
+        ("=1+1", ("s", "=1+1")),
+        (b"\x00", ("s", "b'\\x00'")),
+        (datetime(2026, 1, 2, tzinfo=UTC), ("t", "2026-01-02T00:00:00+00:00")),
+        ([1, 2], ("o", "[1, 2]")),
+        ("x" * 20_001, ("w", "20,001 characters")),
+        (b"x" * 20_001, ("w", "20,001 bytes")),
+    ],
+)
+def test_a_cell_has_a_kind_and_an_exact_text(value: Any, expected: tuple[str, str]) -> None:
+    assert cell(value) == expected
+
+
+def test_long_texts_are_cut_and_control_characters_are_seen() -> None:
+    kind, text = cell("a\nb\u202e" + "x" * 1000)
+    assert (kind, len(text)) == ("s", CELL_LIMIT)
+    assert "\n" not in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("value", [Hostile(), [Hostile()], {"a": Hostile()}, 10**5000], ids=["object", "list", "dict", "number"])
+def test_nothing_that_a_value_does_comes_through(value: Any) -> None:
+    kind, text = cell(value)
+    assert kind in ("o", "n")
+    assert text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"a": 1, "b": {"c": 2, "d": {"e": {"f": 3}}}}, {"a": 1, "b.c": 2, "b.d.e": {"f": 3}}),
+        (Order(id=1, who={"name": "Ada"}), {"id": 1, "who.name": "Ada"}),
+        (Point(1, 2), {"x": 1, "y": 2}),
+        ("text", {"value": "text"}),
+        (None, {"value": None}),
+        ([1, 2], {"value": [1, 2]}),
+        ({}, {"value": {}}),
+        ({"empty": {}}, {"empty": {}}),
+    ],
+)
+def test_fields_within_objects_have_dotted_names(value: Any, expected: dict[str, Any]) -> None:
+    assert flat(value) == expected
+
+
+def test_the_book_keeps_columns_in_the_order_of_their_appearance() -> None:
+    book = ColumnBook()
+    book.note([{"b": None, "a": 1}, {"c": "x", "b": 2.5}])
+    assert book.kinds == {"b": "n", "a": "n", "c": "s"}
+    book.clear()
+    assert book.kinds == {}
+
+
+def test_a_value_with_very_many_fields_has_a_bounded_number_of_columns() -> None:
+    book = ColumnBook()
+    book.sample([{f"f{number}": number for number in range(10_000)}])
+    assert len(book.kinds) == 2_000

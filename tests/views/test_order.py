@@ -1,0 +1,128 @@
+"""Which messages the table shows, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import streamlab as sl
+from streamlab.baskets import Basket
+from streamlab.views.order import Order
+from streamlab.views.window import Window
+from tests.views.making import window_of
+
+
+def settle(order: Order) -> Order:
+    for _ in range(1000):
+        order.step(0.01)
+        if not order.is_scanning:
+            return order
+    raise AssertionError("it never comes to an end")
+
+
+def values(order: Order, first: int = 0, count: int = 1000) -> list[Any]:
+    return [row.value for row in order.rows(first, count)]
+
+
+async def test_all_are_shown_as_they_came(app: sl.App) -> None:
+    order = Order(window_of(app, range(20), max_messages=10))
+    assert (order.kind, order.total, order.base) == ("live", 10, 10)
+    assert values(order, 2, 3) == [12, 13, 14]
+
+
+async def test_a_filter_lets_through_what_passes_also_what_comes_later(app: sl.App) -> None:
+    window = window_of(app, [{"n": n} for n in range(100)])
+    order = Order(window)
+    order.arrange(filter_text="n > 95", brush=None, sort=None)
+    assert values(settle(order)) == [{"n": n} for n in range(96, 100)]
+    window.append(Basket.of_values([{"n": 200}, {"n": 0}]))
+    assert values(settle(order))[-1] == {"n": 200}
+    assert order.kind == "filtered"
+
+
+async def test_what_slides_out_of_the_window_leaves_the_filtered_too(app: sl.App) -> None:
+    window = window_of(app, range(10), max_messages=10)
+    order = Order(window)
+    order.arrange(filter_text="value >= 0", brush=None, sort=None)
+    settle(order)
+    window.append(Basket.of_values([10, 11, 12]))
+    assert values(settle(order)) == list(range(3, 13))
+
+
+async def test_a_brush_selects_by_time(app: sl.App) -> None:
+    order = Order(window_of(app, range(10), apart_ms=10))
+    order.arrange(filter_text="", brush=[20, 50], sort=None)
+    assert values(settle(order)) == [2, 3, 4]
+
+
+async def test_a_bad_filter_is_told_and_the_order_stays(app: sl.App) -> None:
+    order = Order(window_of(app, range(10)))
+    order.arrange(filter_text="value > 7", brush=None, sort=None)
+    settle(order)
+    order.arrange(filter_text="value > >", brush=None, sort=None)
+    assert order.problem is not None
+    assert "cannot read" in order.problem[0]
+    assert values(order) == [8, 9]
+    order.arrange(filter_text="", brush=None, sort=None)
+    assert order.problem is None
+
+
+async def test_sorting_by_a_messages_own_column(app: sl.App) -> None:
+    order = Order(window_of(app, "cab"))
+    order.arrange(filter_text="", brush=None, sort=["offset", "desc"])
+    assert values(settle(order)) == ["b", "a", "c"]
+    assert order.kind == "sorted"
+
+
+mixed = st.none() | st.integers(-5, 5) | st.floats(-5, 5) | st.sampled_from(["a", "b", "10"]) | st.booleans() | st.lists(st.integers(), max_size=1)
+
+
+def brute(rows: list[Any], *, descending: bool) -> list[int]:
+    groups: list[list[tuple[Any, int]]] = [[], [], [], []]
+    for number, value in enumerate(rows):
+        if value is None:
+            groups[3].append((0, number))
+        elif isinstance(value, int | float):
+            groups[0].append((value, number))
+        elif isinstance(value, str):
+            groups[1].append((value, number))
+        else:
+            groups[2].append((repr(value), number))
+    return [number for group in groups for _, number in sorted(group, key=lambda pair: pair[0], reverse=descending)]
+
+
+@given(st.lists(mixed, max_size=40), st.booleans())
+def test_sorting_is_stable_and_takes_any_mixture(rows: list[Any], descending: bool) -> None:
+    window = Window()
+    window.append(Basket.of_values([{"x": value} for value in rows]))
+    order = Order(window)
+    order.arrange(filter_text="", brush=None, sort=["x", "desc" if descending else "asc"])
+    settle(order)
+    assert [row.seq for row in order.rows(0, 100)] == brute(rows, descending=descending)
+
+
+async def test_a_sorted_message_that_has_left_the_window_is_empty(app: sl.App) -> None:
+    window = window_of(app, range(10), max_messages=10)
+    order = Order(window)
+    order.arrange(filter_text="", brush=None, sort=["value", "asc"])
+    settle(order)
+    window.append(Basket.of_values([99]))
+    assert order.rows(0, 1)[0].value == {}
+    assert order.total == 10
+
+
+async def test_sorting_what_was_filtered(app: sl.App) -> None:
+    order = Order(window_of(app, [5, 1, 9, 3]))
+    order.arrange(filter_text="value > 2", brush=None, sort=["value", "asc"])
+    assert values(settle(order)) == [3, 5, 9]
+
+
+@pytest.mark.parametrize("change", [{"filter_text": "value > 1"}, {"sort": ["value", "asc"]}])
+async def test_the_revision_tells_that_something_else_may_be_shown(app: sl.App, change: dict[str, Any]) -> None:
+    order = Order(window_of(app, range(3)))
+    before = order.revision
+    order.arrange(**{"filter_text": "", "brush": None, "sort": None, **change})
+    assert settle(order).revision != before

@@ -1,0 +1,102 @@
+"""Who looks at an explorer, and what follows when nobody does."""
+
+from __future__ import annotations
+
+from streamlab.views.hearing import DEAF_S, Hearing
+from streamlab.views.presence import ACK_S, GRACE_S, STALE_S, UNSEEN_S, Presence
+
+
+class Loop:
+    """A kernel's loop that gives turns when it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[object] = []
+
+    def is_closed(self) -> bool:
+        return False
+
+    def call_soon_threadsafe(self, callback: object) -> None:
+        self.waiting.append(callback)
+
+    def turn(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for callback in waiting:
+            assert callable(callback)
+            callback()
+
+
+def test_a_bye_stops_after_the_grace_and_a_hello_in_between_does_not() -> None:
+    presence = Presence()
+    presence.hello("a", 0.0)
+    presence.bye("a", 10.0)
+    assert presence.verdict(10.0 + GRACE_S) == "stay"
+    presence.hello("b", 10.0 + GRACE_S)
+    assert presence.verdict(100.0) == "stay"
+    presence.bye("b", 100.0)
+    assert presence.verdict(100.1 + GRACE_S) == "stop"
+
+
+def test_one_of_two_views_may_go() -> None:
+    presence = Presence()
+    presence.hello("a", 0.0)
+    presence.hello("b", 0.0)
+    presence.bye("a", 1.0)
+    assert presence.verdict(STALE_S) == "stay"
+
+
+def test_silence_pauses_after_minutes_and_a_beat_in_between_does_not() -> None:
+    presence = Presence()
+    presence.hello("a", 0.0)
+    assert presence.verdict(STALE_S) == "stay"
+    assert presence.verdict(STALE_S + 1) == "pause"
+    presence.heard("a", STALE_S)
+    assert presence.verdict(STALE_S + 1) == "stay"
+
+
+def test_what_nobody_ever_drew_is_stopped() -> None:
+    presence = Presence()
+    assert presence.verdict(UNSEEN_S) == "stay"
+    assert presence.verdict(UNSEEN_S + 1) == "stop"
+
+
+def test_a_view_is_due_when_it_drew_the_last_frame_or_lost_it() -> None:
+    presence = Presence()
+    view = presence.hello("a", 0.0)
+    assert view.is_due(0.0)
+    view.inflight, view.sent_s = 7, 1.0
+    assert not view.is_due(1.0 + ACK_S)
+    assert view.is_due(1.1 + ACK_S)
+    assert view.lost(1.1 + ACK_S)
+    presence.acked("a", 6)
+    assert not view.is_due(2.0)
+    presence.acked("a", 7)
+    assert view.is_due(2.0)
+
+
+def test_a_view_out_of_sight_is_not_due() -> None:
+    view = Presence().hello("a", 0.0)
+    view.seen = False
+    assert not view.is_due(0.0)
+
+
+def test_time_in_which_the_kernel_hears_nothing_does_not_count() -> None:
+    now = [0.0]
+    loop = Loop()
+    hearing = Hearing(loop, clock=lambda: now[0])  # type: ignore[arg-type] # all that it needs of a loop
+    for _ in range(10):
+        now[0] += 0.1
+        hearing.tick()
+        loop.turn()
+    heard = hearing.now_s
+    assert 0.9 <= heard <= 1.0
+    for _ in range(1000):
+        now[0] += 0.1
+        hearing.tick()
+    assert hearing.now_s <= heard + DEAF_S + 0.1
+
+
+def test_without_a_loop_all_time_counts() -> None:
+    now = [0.0]
+    hearing = Hearing(clock=lambda: now[0])
+    now[0] = 3.0
+    assert hearing.tick() == 3.0
