@@ -10,7 +10,7 @@ from operator import attrgetter, itemgetter
 from types import NoneType
 from typing import Any, NamedTuple, Self
 
-__all__ = ["MAX_COLUMNS", "SCALAR", "Column", "Columns", "gather", "reader"]
+__all__ = ["MAX_COLUMNS", "SCALAR", "Column", "Columns", "fields_of", "gather"]
 
 Row = Mapping[Any, Any]
 Part = tuple[Any, list[Any]]
@@ -84,7 +84,7 @@ def _split(column: Column) -> list[Part]:
     alike = _alike(values, *kinds) if len(kinds) == 1 else None
     if alike is not None:
         return alike
-    readers = {kind: reader(kind) for kind in kinds}
+    readers = {kind: _reader(kind) for kind in kinds}
     rows = [None if (read := readers[type(value)]) is None else read(value) for value in values]
     fields = dict.fromkeys(chain.from_iterable(row for row in rows if row))
     if len(fields) > MAX_COLUMNS:
@@ -119,7 +119,7 @@ def _attributes(kind: type) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=512)
-def reader(kind: Any) -> Callable[[Any], Row] | None:
+def _reader(kind: Any) -> Callable[[Any], Row] | None:
     """Return what makes a mapping of an instance; None for classes without fields."""
     if issubclass(kind, dict):
         return _itself
@@ -131,8 +131,15 @@ def reader(kind: Any) -> Callable[[Any], Row] | None:
     return partial(_attribute_row, names) if names else None
 
 
+def fields_of(value: Any) -> Row | None:
+    """Return a value's fields as a mapping; None for what has none."""
+    kind: Any = type(value)
+    read = _reader(kind)
+    return None if read is None else read(value)
+
+
 def _has_fields(kind: type) -> bool:
-    return reader(kind) is not None
+    return _reader(kind) is not None
 
 
 def _itself(row: Row) -> Row:

@@ -71,6 +71,8 @@ class Node(NamedTuple):
         False for a processor that is switched off.
     stream : str
         Id of the stream that a processor belongs to, else "".
+    name : str
+        The name of a processor in its stream's list, else "".
     """
 
     id: str
@@ -79,6 +81,7 @@ class Node(NamedTuple):
     tooltip: str
     enabled: bool = True
     stream: str = ""
+    name: str = ""
 
 
 class Edge(NamedTuple):
@@ -115,11 +118,16 @@ class Graph:
     @cached_property
     def source(self) -> str:
         """DOT; nodes and edges carry their ids as SVG ids too."""
+        return self.dot()
+
+    def dot(self, *, edge_label: str = "") -> str:
+        """Return DOT with a label on every edge, which whoever draws it replaces by what flows there."""
         dot = graphviz.Digraph("streamlab", graph_attr=_GRAPH_LOOK, node_attr=_NODE_LOOK, edge_attr=_EDGE_LOOK)
         for node in self.nodes:
             dot.node(node.id, label=_literal(node.label), **_node_look(node))
         for edge in self.edges:
-            dot.edge(edge.source, edge.target, id=edge.id, **({} if edge.enabled else {"style": "dashed"}))
+            look = {} if edge.enabled else {"style": "dashed"}
+            dot.edge(edge.source, edge.target, id=edge.id, label=edge_label or None, **look)
         return str(dot.source)
 
     @cached_property
@@ -233,7 +241,7 @@ class _Builder:
     def _processor(self, stream_id: str, before: str, entry: Processor) -> str:
         label = _label(entry)
         tooltip = f"{entry.kind} {entry.name}" + ("" if entry.enabled else ", switched off")
-        me = self._node(f"{stream_id}_{_word(entry.name)}", entry.kind, label, tooltip, enabled=entry.enabled, stream=stream_id)
+        me = self._node(f"{stream_id}_{_word(entry.name)}", entry.kind, label, tooltip, stream=stream_id, processor=entry)
         self._edge(before, me)
         for target in entry.targets:
             self._edge(me, self._channel(target), enabled=entry.enabled)
@@ -254,9 +262,11 @@ class _Builder:
         self._counts[stem] = number = self._counts.get(stem, 0) + 1
         return f"{stem}{number}"
 
-    def _node(self, node_id: str, kind: str, label: str, tooltip: str, *, enabled: bool = True, stream: str = "") -> str:
-        shown = Node(node_id, kind, clean(label, _LABEL_LIMIT), clean(tooltip, _TOOLTIP_LIMIT), enabled, stream)
-        self._nodes.setdefault(node_id, shown)
+    def _node(
+        self, node_id: str, kind: str, label: str, tooltip: str, *, stream: str = "", processor: Processor | None = None
+    ) -> str:
+        about = () if processor is None else (processor.enabled, stream, processor.name)
+        self._nodes.setdefault(node_id, Node(node_id, kind, clean(label, _LABEL_LIMIT), clean(tooltip, _TOOLTIP_LIMIT), *about))
         return node_id
 
     def _edge(self, source: str, target: str, *, enabled: bool = True) -> None:

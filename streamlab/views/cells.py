@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from streamlab.columns import MAX_COLUMNS, SCALAR, reader
+from streamlab.columns import MAX_COLUMNS, SCALAR, fields_of
 from streamlab.markup import clean
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def _flatten(found: dict[str, Any], before: str, fields: Mapping[Any, Any], dept
 
 def _fields(value: Any) -> Mapping[Any, Any] | None:
     try:
-        read = reader(type(value))
-        return None if read is None else read(value)
+        return fields_of(value)
     except Exception:  # noqa: BLE001 - an object of a user may raise anything
         return None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streamlab.columns import reader
+from streamlab.columns import fields_of
 from streamlab.errors import InvalidValue
 from streamlab.formats import encode_json
 from streamlab.markup import clean
@@ -25,6 +25,8 @@ PAGE = 65_536
 """Characters, or bytes, of a page of what was withheld."""
 HEX_BYTES = 4_096
 MAX_HEADERS = 500
+DEEPEST = 100
+"""Nobody pastes what is nested deeper."""
 _LINE = 16
 
 
@@ -53,7 +55,7 @@ def message_detail(row: Row) -> dict[str, Any]:
     }
 
 
-_TIMESTAMP_TYPES = {0: "set by the producer", 1: "set by the broker"}
+_TIMESTAMP_TYPES: dict[int | None, str] = {0: "set by the producer", 1: "set by the broker"}
 
 
 def _length(raw: Any) -> int | None:
@@ -70,8 +72,8 @@ def _decoder(row: Row) -> str:
     if wanted is not None:
         return clean(getattr(wanted, "__name__", str(wanted)), 100)
     try:
-        decoded = row.opened.fast(row.raw_value)
-    except Exception:  # noqa: BLE001 - the slow way had another answer
+        decoded = row.opened.schema.decode_value(row.raw_value)
+    except Exception:  # noqa: BLE001 - whatever a codec raises, a value was made of it all the same
         return "by on_error"
     return "bytes" if isinstance(decoded, bytes) else "text" if isinstance(decoded, str) and row.raw_value[:1] != b'"' else "JSON"
 
@@ -150,19 +152,23 @@ def as_python(value: Any) -> str:
 
 
 def _literal(value: Any, depth: int) -> str:
+    pad, end = "    " * (depth + 1), "    " * depth
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
-    if depth > 100:  # noqa: PLR2004 - deeper than anybody pastes
+    if depth > DEEPEST:
         return "..."
-    pad, end = "    " * (depth + 1), "    " * depth
     if isinstance(value, dict) and value:
         inner = "".join(f"{pad}{_literal(name, depth + 1)}: {_literal(part_, depth + 1)},\n" for name, part_ in value.items())
         return f"{{\n{inner}{end}}}"
-    if isinstance(value, list) and value:
-        if all(_is_short(part_) for part_ in value):
-            return f"[{', '.join(_literal(part_, depth + 1) for part_ in value)}]"
+    if isinstance(value, list) and value and not all(map(_is_short, value)):
         inner = "".join(f"{pad}{_literal(part_, depth + 1)},\n" for part_ in value)
         return f"[\n{inner}{end}]"
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(part_, depth + 1) for part_ in value)}]"
+    return _repr(value)
+
+
+def _repr(value: Any) -> str:
     try:
         return repr(value)
     except Exception:  # noqa: BLE001 - an object of a user may raise anything
@@ -170,7 +176,7 @@ def _literal(value: Any, depth: int) -> str:
 
 
 def _is_short(value: Any) -> bool:
-    return not isinstance(value, dict | list | Mapping) and reader(type(value)) is None
+    return not isinstance(value, dict | list | Mapping) and fields_of(value) is None
 
 
 def error_detail(error: StreamError) -> dict[str, Any]:

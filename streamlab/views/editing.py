@@ -111,8 +111,12 @@ def _takes_one(value: Any) -> bool:
     if not isinstance(value, types.FunctionType) or value.__module__ not in ("__main__", None):
         return False
     parameters = list(inspect.signature(value).parameters.values())
-    needed = [found for found in parameters if found.default is found.empty and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)]
-    return len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY or (not needed and bool(parameters))
+    needed = [
+        found
+        for found in parameters
+        if found.default is found.empty and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
+    ]
+    return (len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY) or (not needed and bool(parameters))
 
 
 def pick(stream: Stream[Any], name: str) -> str:
@@ -143,7 +147,14 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     row = outcome.row
     error = None if outcome.error is None else clean(f"{type(outcome.error).__name__}: {outcome.error}", 500)
     where = str(row.seq) if row.offset is None else f"{row.partition} / {row.offset}"
-    return {"seq": row.seq, "where": where, "status": outcome.status, "before": outcome.before, "after": short(outcome.after), "error": error}
+    return {
+        "seq": row.seq,
+        "where": where,
+        "status": outcome.status,
+        "before": outcome.before,
+        "after": short(outcome.after),
+        "error": error,
+    }
 
 
 def apply(stream: Stream[Any], name: str, code: str) -> str:

@@ -82,9 +82,9 @@ def _looks_like_expression(text: str) -> bool:
 
 
 def _told(text: str, error: BaseException) -> str:
-    place = getattr(error, "offset", None)
-    where = f" at character {place}" if place else ""
-    return f'cannot read the filter {text!r}{where}: write it like amount > 100 and currency == "EUR", or a text to look for'
+    place = min(getattr(error, "offset", None) or len(text), len(text))
+    example = 'amount > 100 and currency == "EUR"'
+    return f"cannot read the filter {text!r} at character {place}: write it like {example}, or a text to look for"
 
 
 def _search(text: str) -> Test:
@@ -199,10 +199,10 @@ def _value(node: ast.expr) -> Test:
     """Return what gives the value of a name or of something written out."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | bool | None):
         constant = node.value
-        return lambda row: constant
+        return lambda _: constant
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
         negative = -node.operand.value  # type: ignore[operator] # a text is refused by Python
-        return lambda row: negative
+        return lambda _: negative
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         parts = [_value(part) for part in node.elts]
         return lambda row: tuple(part(row) for part in parts)
@@ -228,7 +228,7 @@ def _lookup(path: list[str]) -> Test:
     first = path[0]
     if len(path) == 1 and first.casefold() in _WORDS:
         word = _WORDS[first.casefold()]
-        return lambda row: word
+        return lambda _: word
     if len(path) == 1 and first in META:
         return _META_LOOKUPS[first]
     if first == "value" and len(path) > 1:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GraphSection"]
 
+ROOM = "000,000/s"
+"""Stands on every edge while the picture is laid out, so that there is room for a rate."""
+
 
 class GraphSection:
     """Makes the section, and remembers the graph of the topology that was drawn last."""
@@ -26,21 +29,31 @@ class GraphSection:
         version = tuple((id(member), member.processors.version) for member in members)
         if version != self._version:
             self._version, self._graph = version, stream_graph(stream)
-        rates = shown.rates
-        marks = []
+        dot = self._graph.dot(edge_label=ROOM)
+        processors = {node.id: node.name for node in self._graph.nodes if node.name}
+        return {"dot": dot, "marks": [*self._flows(shown), *self._states(shown)], "processors": processors}
+
+    def _flows(self, shown: ShownStream) -> list[dict[str, str]]:
+        """Return for each edge what flows there: into a processor what it sees, elsewhere what comes out of what is before."""
+        rates = shown.rates.processors
+        named = {node.id: node.name for node in self._graph.nodes}
+        flows = []
+        for edge in self._graph.edges:
+            name = named.get(edge.target) or named.get(edge.source) or ""
+            rate = rates.get(name, shown.rates.events)
+            flows.append({"id": edge.id, "text": _rate(rate) if edge.enabled else "", "state": "" if edge.enabled else "off"})
+        return flows
+
+    def _states(self, shown: ShownStream) -> list[dict[str, str]]:
+        """Return for each processor how it is: off, failing or well."""
+        entries = {entry.name: entry for entry in shown.stream.processors}
+        states = []
         for node in self._graph.nodes:
-            if node.kind in ("topic", "channel", "source") and node.id == self._graph.nodes[0].id:
-                marks.append({"id": node.id, "text": _rate(rates.events), "state": ""})
-            elif node.name in rates.processors and not node.enabled:
-                marks.append({"id": node.id, "text": "off", "state": "off"})
-            elif node.name in rates.processors:
-                failed = shown.stream.processors[node.name].errors
-                marks.append({"id": node.id, "text": _rate(rates.processors[node.name]), "state": "bad" if failed else ""})
-        return {
-            "dot": self._graph.source,
-            "marks": marks,
-            "processors": {node.id: node.name for node in self._graph.nodes if node.name},
-        }
+            entry = entries.get(node.name)
+            if entry is not None:
+                state = "bad" if entry.errors else "ok" if entry.enabled else "off"
+                states.append({"id": node.id, "text": "", "state": state})
+        return states
 
 
 def _rate(per_s: float) -> str:

@@ -188,9 +188,9 @@ class _Sorting:
             if perf_counter() > until:
                 return None
         ordered = array("q")
-        for group in self._groups:
-            group.sort(key=_first, reverse=self._descending)
-            ordered.extend(seq for _, seq in group)
+        for pairs in self._groups:
+            pairs.sort(key=_first, reverse=self._descending)
+            ordered.extend(seq for _, seq in pairs)
         return ordered
 
     def _slice(self) -> list[Row]:

@@ -115,5 +115,7 @@ def publish(bundle: tuple[dict[str, Any], dict[str, Any]], display_id: str | Non
 
     data, metadata = bundle
     shown_id = display_id or uuid.uuid4().hex
-    publish_display_data(data, metadata, transient={"display_id": shown_id}, update=display_id is not None)
+    publish_display_data(  # type: ignore[no-untyped-call] # IPython is untyped
+        data, metadata, transient={"display_id": shown_id}, update=display_id is not None
+    )
     return shown_id

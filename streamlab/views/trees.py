@@ -7,13 +7,14 @@ of them are left out, ``w`` how many characters or bytes were withheld. Numbers 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from streamlab.columns import reader
+from streamlab.columns import fields_of
 from streamlab.markup import clean
 from streamlab.views.cells import WITHHELD_BYTES, cell
 
@@ -80,11 +81,10 @@ class _Planter:
 def _taken_apart(value: Any) -> tuple[str, int, Iterable[tuple[str, Any]] | None]:
     """Return whether a value is an object or an array, how many parts it has, and those with their names."""
     try:
-        read = reader(type(value))
-        fields: Mapping[Any, Any] | None = None if read is None else read(value)
+        fields = fields_of(value)
         if fields is not None:
             return "o", len(fields), ((_name(name), part) for name, part in list(fields.items())[: MAX_CHILDREN + 1])
-        if isinstance(value, list | tuple | Set):
+        if isinstance(value, list | tuple | AbstractSet):
             return "a", len(value), ((str(number), part) for number, part in enumerate(islice(value, MAX_CHILDREN + 1)))
     except Exception:  # noqa: BLE001 - an object of a user may raise anything
         return "x", 0, None

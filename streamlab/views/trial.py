@@ -122,7 +122,9 @@ class Preview:
     def _repr_html_(self) -> str:
         failed = [(_place(found.row), found.before, _said(found)) for found in self.errors[:SHOWN]]
         went = [found for found in self.outcomes if found.status in ("ok", "skipped")][:SHOWN]
-        passed = [(_place(found.row), found.before, "skipped" if found.status == "skipped" else short(found.after)) for found in went]
+        passed = [
+            (_place(found.row), found.before, "skipped" if found.status == "skipped" else short(found.after)) for found in went
+        ]
         head = alarming(self.summary) if failed else Html(dim(self.summary))
         return card(
             "Preview",

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamlab.events import Event
+
 if TYPE_CHECKING:
-    from streamlab.sources import OpenedBatch
     from streamlab.baskets import Basket
+    from streamlab.sources import OpenedBatch
 
 __all__ = ["MAX_BYTES", "MAX_MESSAGES", "Chunk", "Row", "Window"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +35,7 @@ def test_a_bar_counts_what_lies_in_it(stamps: list[int]) -> None:
 
 
 def test_each_width_is_a_multiple_of_the_one_before() -> None:
-    assert all(wider % narrower == 0 for narrower, wider in zip(STEPS_MS, STEPS_MS[1:], strict=False))
+    assert all(wider % narrower == 0 for narrower, wider in itertools.pairwise(STEPS_MS))
 
 
 def test_a_few_wild_times_do_not_flatten_the_rest() -> None:

@@ -77,7 +77,14 @@ async def test_sorting_by_a_messages_own_column(app: sl.App) -> None:
     assert order.kind == "sorted"
 
 
-mixed = st.none() | st.integers(-5, 5) | st.floats(-5, 5) | st.sampled_from(["a", "b", "10"]) | st.booleans() | st.lists(st.integers(), max_size=1)
+mixed = (
+    st.none()
+    | st.integers(-5, 5)
+    | st.floats(-5, 5)
+    | st.sampled_from(["a", "b", "10"])
+    | st.booleans()
+    | st.lists(st.integers(), max_size=1)
+)
 
 
 def brute(rows: list[Any], *, descending: bool) -> list[int]:

@@ -13,7 +13,9 @@ from streamlab.views.ui import PLAIN, checked
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*PLAIN, "kind", "name", "seq"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*PLAIN, "kind", "name", "seq"]), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 
@@ -45,7 +47,9 @@ def test_what_is_no_message_is_none(content: Any) -> None:
 
 
 def test_a_messages_fields_are_read_with_what_they_are_otherwise() -> None:
-    request = parse({"t": "do", "view": "a", "n": 3.0, "bad": "x", "on": True, "args": {"names": ["a", 1], "numbers": [1, "b", True]}})
+    request = parse(
+        {"t": "do", "view": "a", "n": 3.0, "bad": "x", "on": True, "args": {"names": ["a", 1], "numbers": [1, "b", True]}}
+    )
     assert request is not None
     assert (request.number("n"), request.number("bad", 7), request.number("missing")) == (3, 7, 0)
     assert (request.flag("on"), request.flag("n", default=True)) == (True, True)
