@@ -40,6 +40,7 @@ from streamlab.streams import Stream
 from streamlab.take import Batch
 from streamlab.topics import Topic
 from streamlab.types import ChannelT, EventT, StreamT, TopicT
+from streamlab.unsupported import NAMES as _NAMES
 from streamlab.unsupported import missing_name as _missing_name
 
 __version__ = "0.1.0"
@@ -95,4 +96,4 @@ __all__ = [
 if not _TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        raise _missing_name(__name__, name)
+        raise _missing_name(__name__, name, _NAMES)

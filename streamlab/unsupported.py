@@ -7,7 +7,19 @@ from typing import Any
 
 from streamlab.errors import NoSuchMember, NotSupported
 
-__all__ = ["AGENT", "AGENT_OPTIONS", "APP", "COMMANDS", "SCHEMA_HOOKS", "SEND_OPTIONS", "missing", "missing_name", "refuse"]
+__all__ = [
+    "AGENT",
+    "AGENT_OPTIONS",
+    "APP",
+    "CLI",
+    "COMMANDS",
+    "NAMES",
+    "SCHEMA_HOOKS",
+    "SEND_OPTIONS",
+    "missing",
+    "missing_name",
+    "refuse",
+]
 
 _TABLE = "tables are not there yet: keep the state in a dict, which lasts as long as the kernel"
 _WEB = "there is no web server: call in a cell what the page would show"
@@ -53,13 +65,14 @@ AGENT_OPTIONS: Mapping[str, str] = {
 }
 SCHEMA_HOOKS = ("dumps_key", "dumps_value", "loads_key", "loads_value")
 SEND_OPTIONS: Mapping[str, str] = dict.fromkeys(("correlation_id", "reply_to"), _REPLY)
+CLI: Mapping[str, str] = dict.fromkeys(("AppCommand", "argument", "option"), _COMMAND)
 COMMANDS: Mapping[str, str] = {
     **dict.fromkeys(("agents", "model", "models", "tables"), "show app.agents, or app itself, in a cell"),
     "livecheck": APP["LiveCheck"],
     "reset": "streams observe by default, and there are no tables to reset",
     "send": "`await agent.send(value=...)` or `await topic.send(value=...)` in a cell",
 }
-_NAMES: Mapping[str, str] = {
+NAMES: Mapping[str, str] = {
     **dict.fromkeys(("Table", "GlobalTable", "SetTable", "SetGlobalTable", "tables"), _TABLE),
     **dict.fromkeys(("HoppingWindow", "SlidingWindow", "TumblingWindow", "Window"), _TABLE),
     **dict.fromkeys(("GSSAPICredentials", "OAuthCredentials", "SASLCredentials", "SSLCredentials"), _CREDENTIALS),
@@ -83,14 +96,14 @@ def missing(owner: object, name: str, instead: Mapping[str, str]) -> AttributeEr
     return error
 
 
-def missing_name(module: str, name: str) -> Exception:
-    """Return the error for a top-level name that is not there.
+def missing_name(module: str, name: str, instead: Mapping[str, str]) -> Exception:
+    """Return the error for a name that a module does not have.
 
     For Faust's names no AttributeError, whose message ``from ... import`` would hide.
     """
-    if name not in _NAMES:
+    if name not in instead:
         return AttributeError(f"module {module!r} has no attribute {name!r}")
-    return NotSupported(f"{module} has no {name}: {_NAMES[name]}")
+    return NotSupported(f"{module} has no {name}: {instead[name]}")
 
 
 def refuse(what: str, options: Mapping[str, Any], instead: Mapping[str, str]) -> None:

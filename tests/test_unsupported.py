@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import streamlab as faust
-from streamlab import unsupported
+from streamlab import cli, unsupported
 
 
 @pytest.mark.parametrize("name", unsupported.APP)
@@ -44,16 +44,19 @@ def test_a_topics_options_are_not_for_a_channel_that_is_there(app: faust.App) ->
 
 
 def test_other_attributes_are_missing_as_anywhere(app: faust.App) -> None:
-    for owner in (app, app.agent(app.channel())(read), faust):
+    for owner in (app, app.agent(app.channel())(read), faust, cli):
         with pytest.raises(AttributeError, match="has no attribute 'nonsense'") as caught:
             _ = owner.nonsense  # type: ignore[union-attr]
         assert not isinstance(caught.value, faust.StreamlabError)
 
 
-@pytest.mark.parametrize("name", ["Table", "TumblingWindow", "Worker", "SASLCredentials", "web"])
-def test_an_import_says_what_there_is_instead(name: str) -> None:
-    with pytest.raises(faust.NotSupported, match=f"streamlab has no {name}: "):
-        exec(f"from streamlab import {name}", {})
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [*(("streamlab", name) for name in unsupported.NAMES), *(("streamlab.cli", name) for name in unsupported.CLI)],
+)
+def test_an_import_says_what_there_is_instead(module: str, name: str) -> None:
+    with pytest.raises(faust.NotSupported, match=f"{module} has no {name}: "):
+        exec(f"from {module} import {name}", {})
 
 
 def test_a_schema_that_reads_headers_is_refused() -> None:
