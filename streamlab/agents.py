@@ -95,6 +95,8 @@ class Agent:
             return
         if self.group is not None:
             await self.channel.maybe_declare()
+        if self._tasks:  # it was started twice at once: by its definition in an app that runs, and by app.start()
+            return
         self.streams = self._open_streams()
         self._tasks = [asyncio.get_running_loop().create_task(self._run(stream), name=self.name) for stream in self.streams]
 
