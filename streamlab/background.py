@@ -8,6 +8,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamlab.agents import STOP_S, Agent, AgentFunction, OnAgentError, cancel_soon
@@ -27,13 +28,28 @@ __all__ = ["Background"]
 logger = logging.getLogger("streamlab")
 
 
+@dataclass(eq=False, slots=True)
+class Job:
+    """A task, or a timer with its seconds; ``running`` from start to stop."""
+
+    function: Callable[..., Awaitable[Any]]
+    every_s: float | None
+    running: asyncio.Task[None] | None = None
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """Where a module defines it; None for what may be there several times: partial functions, methods, closures."""
+        if not inspect.isfunction(self.function) or "<" in self.function.__qualname__:
+            return None
+        return self.function.__module__, self.function.__qualname__
+
+
 class Background:
     """The agents, tasks and timers of one app."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._functions: list[tuple[Callable[..., Awaitable[Any]], float | None]] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._jobs: list[Job] = []
 
     def add_agent(
         self,
@@ -83,7 +99,7 @@ class Background:
     def add_task(self, function: Callable[..., Awaitable[Any]], *, on_leader: bool) -> None:
         """Define a task."""
         _warn_of_leader(function, on_leader=on_leader)
-        self._functions.append((function, None))
+        self._define(Job(function, None))
 
     def add_timer(self, function: Callable[..., Awaitable[Any]], interval: float | timedelta | str, *, on_leader: bool) -> None:
         """Define a timer."""
@@ -91,17 +107,32 @@ class Background:
         every_s = seconds(interval)
         if every_s <= 0:
             raise InvalidValue(f"a timer cannot run every {interval!r} seconds: give more than 0")
-        self._functions.append((function, every_s))
+        self._define(Job(function, every_s))
+
+    def _define(self, job: Job) -> None:
+        """Have it in place of the one that its module had there; in an app that is started it starts."""
+        for older in [older for older in self._jobs if job.place is not None and older.place == job.place]:
+            self._jobs.remove(older)
+            cancel_soon(_stopped([older]))
+        self._jobs.append(job)
+        if not self._app.should_stop and self._app.loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the next start() starts it
+                self._app.loop.call_soon_threadsafe(self._start_jobs)
+
+    def _start_jobs(self) -> None:
+        loop = asyncio.get_running_loop()
+        for job in self._jobs:
+            if job.running is None and not self._app.should_stop:
+                job.running = loop.create_task(self._run(job))
 
     async def start(self) -> None:
         """Start what is defined and does not run."""
         for agent in list(self._app.agents.values()):
             await agent.start()
-        loop = asyncio.get_running_loop()
-        if not self._tasks:
-            self._tasks = [loop.create_task(self._run(function, every_s)) for function, every_s in self._functions]
+        self._start_jobs()
 
-    async def _run(self, function: Callable[..., Awaitable[Any]], every_s: float | None) -> None:
+    async def _run(self, job: Job) -> None:
+        function, every_s = job.function, job.every_s
         arguments = (self._app,) if inspect.signature(function).parameters else ()
         while True:
             if every_s is not None:
@@ -117,7 +148,7 @@ class Background:
 
     async def stop(self) -> None:
         """Stop everything that runs."""
-        tasks, self._tasks = self._tasks, []
+        tasks = _stopped(self._jobs)
         for task in tasks:
             task.cancel()
         running = [task for task in tasks if task is not asyncio.current_task()]
@@ -128,10 +159,17 @@ class Background:
 
     def cancel_soon(self) -> None:
         """Stop everything from any thread, without waiting."""
-        tasks, self._tasks = self._tasks, []
-        cancel_soon(tasks)
+        cancel_soon(_stopped(self._jobs))
         for agent in list(self._app.agents.values()):
             agent.cancel_soon()
+
+
+def _stopped(jobs: list[Job]) -> list[asyncio.Task[None]]:
+    """Say that these run no more, and return the tasks that have to be cancelled for that."""
+    tasks = [job.running for job in jobs if job.running is not None]
+    for job in jobs:
+        job.running = None
+    return tasks
 
 
 def _warn_of_leader(function: Callable[..., Any], *, on_leader: bool) -> None:

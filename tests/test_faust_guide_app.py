@@ -111,6 +111,38 @@ async def test_without_a_leader_each_process_runs_a_leaders_timer(app: faust.App
         await ran.wait()
 
 
+CELL = """
+@app.timer(0.001)
+async def tick():
+    ticks.append({number})
+"""
+
+
+async def test_a_timer_defined_in_a_later_cell_runs_and_is_replaced_when_the_cell_runs_again(app: faust.App) -> None:
+    ticks: list[int] = []
+    cell = {"app": app, "ticks": ticks, "__name__": "__main__"}
+    exec(CELL.format(number=1), cell)
+    await until(lambda: 1 in ticks)
+    exec(CELL.format(number=2), cell)
+    await until(lambda: 2 in ticks)
+    ticks.clear()
+    await until(lambda: len(ticks) > 3)
+    assert set(ticks) == {2}
+
+
+async def test_closures_of_one_name_are_timers_of_their_own(app: faust.App) -> None:
+    ran: set[int] = set()
+
+    def define(number: int) -> None:
+        @app.timer(0.001)
+        async def tick() -> None:
+            ran.add(number)
+
+    define(1)
+    define(2)
+    await until(lambda: ran == {1, 2})
+
+
 @pytest.mark.parametrize("fails", [False, True])
 async def test_an_agent_tells_of_its_failures(app: faust.App, fails: bool) -> None:
     told: list[tuple[faust.Agent, BaseException]] = []
