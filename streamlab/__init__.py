@@ -1,5 +1,7 @@
 """streamlab: Kafka streams as live objects in a notebook."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from streamlab.agents import Agent, current_agent
 from streamlab.app import App
 from streamlab.channels import Channel
@@ -20,6 +22,7 @@ from streamlab.errors import (
     KeyDecodeError,
     MemoryLimitExceeded,
     MessageTooLarge,
+    NoSuchMember,
     NotSupported,
     OffsetOutOfRange,
     Skip,
@@ -30,12 +33,15 @@ from streamlab.errors import (
     ValueDecodeError,
 )
 from streamlab.events import TP, Event, Message, RecordMetadata, current_event
-from streamlab.models import Record
+from streamlab.models import Record, uuid
 from streamlab.queues import FlowControlQueue
 from streamlab.runtime.runner import running
 from streamlab.streams import Stream
 from streamlab.take import Batch
 from streamlab.topics import Topic
+from streamlab.types import ChannelT, EventT, StreamT, TopicT
+from streamlab.unsupported import NAMES as _NAMES
+from streamlab.unsupported import missing_name as _missing_name
 
 __version__ = "0.1.0"
 
@@ -50,9 +56,11 @@ __all__ = [
     "BrokerError",
     "BrokerUnavailable",
     "Channel",
+    "ChannelT",
     "DecodeError",
     "EncodeError",
     "Event",
+    "EventT",
     "FlowControlQueue",
     "ImproperlyConfigured",
     "InvalidPosition",
@@ -63,6 +71,7 @@ __all__ = [
     "MemoryLimitExceeded",
     "Message",
     "MessageTooLarge",
+    "NoSuchMember",
     "NotSupported",
     "OffsetOutOfRange",
     "Record",
@@ -71,12 +80,20 @@ __all__ = [
     "Skip",
     "Stream",
     "StreamClosed",
+    "StreamT",
     "StreamlabError",
     "Topic",
     "TopicExists",
     "TopicNotFound",
+    "TopicT",
     "ValueDecodeError",
     "current_agent",
     "current_event",
     "running",
+    "uuid",
 ]
+
+if not _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise _missing_name(__name__, name, _NAMES)

@@ -34,7 +34,7 @@ def arrange_fields(body: dict[str, Any], bases: tuple[type, ...], scope: Mapping
     Returns
     -------
     bool
-        Whether a required field follows an optional one of a base class.
+        Whether a required field follows one of a base class that is optional, or becomes so.
     """
     annotations = _own_annotations(body)
     inherited = {name: base for base in reversed(bases) for name in getattr(base, "__struct_fields__", ())}
@@ -54,9 +54,10 @@ def arrange_fields(body: dict[str, Any], bases: tuple[type, ...], scope: Mapping
     }
     body.pop("__annotate_func__", None)  # Python 3.14's way to say the same
     body.pop("__annotate__", None)
-    return any(getattr(base, "__struct_defaults__", ()) for base in bases) and any(
-        name not in body and name not in inherited for name in fields
+    optional_before = any(getattr(base, "__struct_defaults__", ()) for base in bases) or any(
+        name in body and name in inherited for name in fields
     )
+    return optional_before and any(name not in body and name not in inherited for name in fields)
 
 
 def resolve_annotations(cls: type, fields: tuple[str, ...], scope: Mapping[str, Any]) -> None:

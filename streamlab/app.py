@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from streamlab.agents import Agent, AgentFunction, Background
+from streamlab.agents import Agent, AgentFunction
+from streamlab.background import Background
 from streamlab.broker import open_broker
-from streamlab.channels import Channel
-from streamlab.errors import InvalidType, StreamClosed, StreamlabError
+from streamlab.channels import Channel, seconds
+from streamlab.errors import InvalidState, InvalidType, NotSupported, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
@@ -22,6 +24,7 @@ from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
 from streamlab.streams import Stream
 from streamlab.topics import Topic
+from streamlab.unsupported import APP, COMMANDS, missing
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -107,7 +110,10 @@ class App:
             security["config"] = config
         self.conf = settings(id=id, broker=broker, ack_on_error=ack_on_error, **options)
         self.conf.Stream = options.get("Stream", Stream)
-        self._client = open_broker(broker, **security)
+        self._client_of: Callable[[str], Broker] = lambda url: open_broker(url, **security)  # shows no secret
+        self._client_used = False
+        self._open(broker)
+        self.conf.on_broker(self._open)
         self.flow_control = FlowControlEvent()
         self.consumer: Any = Consumer(self)
         self.agents: dict[str, Agent] = {}
@@ -127,7 +133,14 @@ class App:
         """The broker behind the app's url; its coroutines run on the I/O thread. StreamClosed when the app was closed."""
         if self.closed:
             raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        self._client_used = True
         return self._client
+
+    def _open(self, url: str) -> None:
+        """Have the broker of this url: at first, and when ``conf.broker`` is set before the app was used."""
+        if self._client_used:
+            raise InvalidState(f"app {self.id!r} talks to {self.broker} already: make a new App for {url}")
+        self._client = self._client_of(url)
 
     @property
     def broker(self) -> str:
@@ -136,8 +149,9 @@ class App:
 
     def topic(self, *topics: str, **options: Any) -> Topic[Any]:
         """Describe a topic, or several, or a pattern; see Topic. Creates nothing."""
-        options.setdefault("key_serializer", self.conf.key_serializer)
-        options.setdefault("value_serializer", self.conf.value_serializer)
+        for name in ("key_serializer", "value_serializer"):
+            if getattr(options.get("schema"), name, None) is None:
+                options.setdefault(name, getattr(self.conf, name))
         topic: Topic[Any] = Topic(self, topics=topics, **options)
         self.topics.add(topic)
         return topic
@@ -179,23 +193,48 @@ class App:
             The function's by default. Defining an agent of the same name again replaces it.
         concurrency : int
             How many run side by side and share the values.
+        on_error : callable, optional
+            Called, and awaited if need be, with the agent and the error, when it fails.
+        **options
+            Those of ``topic``, for a topic of its own or one that is named: ``value_type=``, ``schema=``, ...
         """
         if callable(channel) and not isinstance(channel, Channel):
             return self._background.add_agent(channel, None, **options)
         return lambda function: self._background.add_agent(function, channel, **options)
 
-    def task(self, function: Callable[..., Awaitable[Any]] | None = None, **_options: Any) -> Any:
-        """Decorate an async function, of nothing or of the app, that runs once from ``start()`` on."""
-        if function is None:
-            return self.task
-        self._background.add_task(function)
-        return function
+    def task(
+        self,
+        function: Callable[..., Awaitable[Any]] | None = None,
+        *,
+        on_leader: bool = False,
+        traced: bool = True,
+    ) -> Any:
+        """Decorate an async function, of nothing or of the app, that runs once from ``start()`` on.
 
-    def timer(self, interval: float | timedelta | str, **_options: Any) -> Any:
-        """Decorate an async function that runs every ``interval`` seconds from ``start()`` on."""
+        There is no leader: with ``on_leader`` every process warns, and runs it.
+        """
 
         def decorate(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-            self._background.add_timer(function, interval)
+            self._background.add_task(function, on_leader=on_leader)
+            return function
+
+        return decorate if function is None else decorate(function)
+
+    def timer(
+        self,
+        interval: float | timedelta | str,
+        on_leader: bool = False,  # noqa: FBT001, FBT002 - Faust's signature
+        traced: bool = True,  # noqa: FBT001, FBT002
+        name: str | None = None,
+        max_drift_correction: float = 0.1,
+    ) -> Any:
+        """Decorate an async function that runs every ``interval`` seconds from ``start()`` on.
+
+        There is no leader: with ``on_leader`` every process warns, and runs it. The other options are taken and do nothing.
+        """
+
+        def decorate(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            self._background.add_timer(function, interval, on_leader=on_leader)
             return function
 
         return decorate
@@ -217,8 +256,26 @@ class App:
         self.started = False
         await self._background.stop()
 
+    @property
+    def should_stop(self) -> bool:
+        """Whether it is not started, or was stopped: what the loop of a task asks."""
+        return self.closed or not self.started
+
+    async def sleep(self, n: float | timedelta | str) -> None:
+        """Sleep for ``n`` seconds."""
+        await asyncio.sleep(seconds(n))
+
     def main(self) -> None:
-        """Run agents, tasks and timers as a script, until interrupted."""
+        """Run agents, tasks and timers as a script, until interrupted.
+
+        Raises
+        ------
+        NotSupported
+            The script was called with another of Faust's commands than ``worker``.
+        """
+        command = "".join(sys.argv[1:2])
+        if command in COMMANDS:
+            raise NotSupported(f"app.main() only runs the app, it does not know {command!r}: {COMMANDS[command]}")
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(self._forever())
 
@@ -299,6 +356,11 @@ class App:
         from streamlab.graph import app_graph
 
         return app_graph(self)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing(self, name, APP)
 
     def __repr__(self) -> str:
         closed = " closed" if self.closed else ""

@@ -41,7 +41,7 @@ class Channel(Generic[T]):
     app : App
     schema : Schema, optional
         Types and serializers of keys and values.
-    key_type, value_type : optional
+    key_type, value_type, key_serializer, value_serializer : optional
         Override those of the schema.
     maxsize : int, optional
         Bound on each iterator's queue; ``app.conf.stream_buffer_maxsize`` by default.
@@ -58,6 +58,8 @@ class Channel(Generic[T]):
         schema: Schema | None = None,
         key_type: Any = None,
         value_type: Any = None,
+        key_serializer: Any = None,
+        value_serializer: Any = None,
         is_iterator: bool = False,
         queue: Any = None,
         maxsize: int | None = None,
@@ -71,6 +73,10 @@ class Channel(Generic[T]):
             self.schema.key_type = key_type
         if value_type is not None:
             self.schema.value_type = value_type
+        if key_serializer is not None:
+            self.schema.key_serializer = key_serializer
+        if value_serializer is not None:
+            self.schema.value_serializer = value_serializer
         self.is_iterator = is_iterator
         self.maxsize = maxsize
         self.loop = loop
@@ -95,6 +101,16 @@ class Channel(Generic[T]):
     def value_type(self) -> Any:
         """What values are decoded into."""
         return self.schema.value_type
+
+    @property
+    def key_serializer(self) -> Any:
+        """Codec of the keys."""
+        return self.schema.key_serializer
+
+    @property
+    def value_serializer(self) -> Any:
+        """Codec of the values."""
+        return self.schema.value_serializer
 
     @property
     def source(self) -> Source:
@@ -212,8 +228,10 @@ class Channel(Generic[T]):
         return metadata
 
     def send_soon(self, **kwargs: Any) -> Any:
-        """Not for channels in memory, as in Faust."""
-        raise NotSupported("send_soon() is for topics; await send() on a channel in memory")
+        """Not there: what is sent may have to wait for room, or for the broker."""
+        raise NotSupported(
+            "send_soon() is not there: `await send(...)`, or asyncio.create_task(channel.send(...)) in a plain function"
+        )
 
     async def deliver(self, message: Message) -> None:
         """Decode a message and put it into this iterator's own queue."""

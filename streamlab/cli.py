@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.broker.positions import parse
 from streamlab.errors import DecodeError, ImproperlyConfigured, InvalidPosition, InvalidType, InvalidValue, StreamlabError
 from streamlab.printing import FORMATS, problem_of
+from streamlab.unsupported import CLI, missing_name
 
 if TYPE_CHECKING:
     from streamlab.app import App
@@ -280,3 +281,9 @@ def _print_records(records: Iterable[tuple[BrokerRecord, OpenedBatch]], argument
             failed += 1
             complain(problem_of(error, record, opened))
     return failed
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name, CLI)

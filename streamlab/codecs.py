@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, cast
 import msgspec
 
 from streamlab.coercion import decode_hook
-from streamlab.errors import DecodeError, EncodeError, ImproperlyConfigured, KeyDecodeError, ValueDecodeError
+from streamlab.errors import DecodeError, EncodeError, ImproperlyConfigured, KeyDecodeError, NotSupported, ValueDecodeError
 from streamlab.formats import (
     Codec,
     PlainCodec,
@@ -27,6 +27,7 @@ from streamlab.formats import (
     to_bytes,
 )
 from streamlab.models import Record, RecordMeta
+from streamlab.unsupported import SCHEMA_HOOKS
 
 __all__ = ["Codec", "Decode", "PlainCodec", "Schema", "register"]
 
@@ -162,6 +163,14 @@ class Schema:
     >>> schema.decode_value(schema.encode_value({"a": 1}))
     {'a': 1}
     """
+
+    def __init_subclass__(cls) -> None:
+        """Refuse the methods that Faust's subclasses override: nothing would call them."""
+        for name in vars(cls).keys() & SCHEMA_HOOKS:
+            raise NotSupported(
+                f"{cls.__name__}.{name} would never be called: where headers say what a value is, give value_type=bytes, and "
+                "decode in a processor that looks at current_event().headers"
+            )
 
     key_type: Any
     value_type: Any

@@ -105,9 +105,18 @@ def checked_fields(record: Record) -> Iterator[tuple[str, Any, InvalidValue | No
     for name, info in field_infos(model).items():
         value = getattr(record, name)
         try:
-            yield name, convert(value, info.type, model.__record_options__), None
+            yield name, _convert_field(value, info.type, model.__record_options__), None
         except (msgspec.ValidationError, TypeError, ValueError) as exc:
             yield name, value, InvalidValue(f"{model.__name__}.{name}: {exc}")
+
+
+def _convert_field(value: Any, kind: Any, options: RecordOptions) -> Any:
+    try:
+        return convert(value, kind, options)
+    except msgspec.ValidationError:
+        if options.date_parser is None or not _mentions(kind, dt.datetime):
+            raise
+    return convert(_parse_dates(value, options.date_parser), kind, options)
 
 
 def _coerce_fields(record: Record) -> None:

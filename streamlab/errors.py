@@ -24,6 +24,7 @@
     ├── InvalidState                (RuntimeError)
     ├── AlreadyStarted              (AssertionError)
     └── NotSupported                (NotImplementedError)
+        └── NoSuchMember            (AttributeError) Faust's class has it
 
     Skip                            control flow: raised by a processor that drops its value; no StreamlabError
 """
@@ -46,6 +47,7 @@ __all__ = [
     "KeyDecodeError",
     "MemoryLimitExceeded",
     "MessageTooLarge",
+    "NoSuchMember",
     "NotSupported",
     "OffsetOutOfRange",
     "Skip",
@@ -207,6 +209,10 @@ class AlreadyStarted(StreamlabError, AssertionError):
 
 class NotSupported(StreamlabError, NotImplementedError):
     """This object does not do that; the message names the one that does."""
+
+
+class NoSuchMember(NotSupported, AttributeError):
+    """An attribute that Faust's class has and this one has not; the message says what to do instead."""
 
 
 class Skip(Exception):

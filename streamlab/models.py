@@ -10,11 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import typing
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from types import MemberDescriptorType
 from typing import Any, ClassVar, Generic, Self, TypeVar, get_args, get_origin
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -32,7 +33,7 @@ from streamlab.coercion import (
 from streamlab.errors import InvalidType, InvalidValue
 from streamlab.formats import encode_hook
 
-__all__ = ["FieldDescriptor", "Record"]
+__all__ = ["FieldDescriptor", "Record", "uuid"]
 
 T = TypeVar("T")
 # What to_representation() leaves as it is: codecs write these themselves.
@@ -147,7 +148,7 @@ class RecordMeta(msgspec.StructMeta):
         serializer: str | None = None,
         namespace: str | None = None,  # noqa: ARG004 - see Record: concerns Faust's metadata entry, which is not written
         include_metadata: bool | None = None,  # noqa: ARG004
-        polymorphic_fields: bool | None = None,  # noqa: ARG004
+        polymorphic_fields: bool | None = None,
         allow_blessed_key: bool | None = None,  # noqa: ARG004
         isodates: bool | None = None,  # noqa: ARG004 - dates and decimals are always converted
         decimals: bool | None = None,  # noqa: ARG004
@@ -160,6 +161,17 @@ class RecordMeta(msgspec.StructMeta):
     ) -> RecordMeta:
         if "__init__" in body:
             raise InvalidType(f"{name}: a Record has its own __init__; compute what you need in __post_init__")
+        if sum(bool(getattr(base, "__struct_fields__", ())) for base in bases) > 1:
+            raise InvalidType(
+                f"{name}: only one base class of a Record can have fields; annotate those of the other in {name} itself"
+            )
+        if polymorphic_fields:
+            warnings.warn(
+                f"{name}: polymorphic_fields does nothing, a field is read as what it is annotated with: "
+                "annotate a union of Records that have tag=True",
+                UserWarning,
+                stacklevel=2,
+            )
         options = RecordOptions.of(
             bases,
             serializer=serializer,
@@ -218,9 +230,10 @@ class Record(msgspec.Struct, metaclass=RecordMeta, abstract=True, order=True, di
         Turns texts that are not ISO 8601 into datetimes.
     abstract : bool
         A base class that cannot be instantiated; not inherited.
-    namespace, include_metadata, polymorphic_fields, allow_blessed_key, isodates, decimals
-        Taken so that Faust's classes paste unchanged; without effect. For fields of several types use
-        ``msgspec``'s ``tag=`` and a union.
+    namespace, include_metadata, allow_blessed_key, isodates, decimals
+        Taken so that Faust's classes paste unchanged; without effect.
+    polymorphic_fields : bool
+        Taken with a warning. For fields of several types use ``msgspec``'s ``tag=`` and a union.
     **struct_options
         Those of ``msgspec.Struct``: ``frozen``, ``rename``, ``tag``, ...
 
@@ -317,6 +330,11 @@ class Record(msgspec.Struct, metaclass=RecordMeta, abstract=True, order=True, di
     def validation_errors(self) -> list[InvalidValue]:
         """What ``validate`` returns."""
         return self.validate()
+
+
+def uuid() -> str:
+    """Return a new random id as text, for a record that needs one."""
+    return str(uuid4())
 
 
 def _record_in(kind: Any) -> type[Record] | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-__all__ = ["FAUST_OPTIONS", "is_security_option", "settings"]
+from streamlab.errors import ImproperlyConfigured
+
+__all__ = ["FAUST_OPTIONS", "Settings", "is_security_option", "settings"]
 
 DEFAULTS: dict[str, Any] = {
     "ack_on_error": True,
@@ -53,11 +56,38 @@ def is_security_option(name: str) -> bool:
     return name == "config" or name.startswith(("security_", "sasl_", "ssl_"))
 
 
-def settings(**options: Any) -> SimpleNamespace:
-    """Return the options as attributes, with defaults; unknown ones are kept too, and warned about by name."""
+class Settings(SimpleNamespace):
+    """Options as attributes; they can be set as long as nothing used them."""
+
+    __slots__ = ("_on_broker",)
+    _on_broker: Callable[[str], None]
+
+    def on_broker(self, use: Callable[[str], None]) -> None:
+        """Have this called when ``broker`` is set to another url; it may refuse."""
+        self._on_broker = use
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "broker":
+            self._on_broker(value)
+        super().__setattr__(name, value)
+
+
+def settings(**options: Any) -> Settings:
+    """Return the options as attributes, with defaults; unknown ones are kept too, and warned about by name.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        For ``broker_credentials``: to go on without them would not do.
+    """
+    if options.get("broker_credentials") is not None:
+        raise ImproperlyConfigured(
+            "broker_credentials= is not known: give security_protocol=, sasl_mechanism=, sasl_plain_username= and "
+            "sasl_plain_password=, or ssl_context=, as aiokafka spells them"
+        )
     known = FAUST_OPTIONS | DEFAULTS.keys() | {"id", "broker"}
     for name in options.keys() - known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         warnings.warn(f"App does not know the option {name!r}{hint}", UserWarning, stacklevel=4)
-    return SimpleNamespace(**{**DEFAULTS, **options})
+    return Settings(**{**DEFAULTS, **options})

@@ -93,6 +93,8 @@ class Topic(Channel[T]):
             schema=schema,
             key_type=key_type,
             value_type=value_type,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
             is_iterator=is_iterator,
             queue=queue,
             maxsize=maxsize,
@@ -100,10 +102,6 @@ class Topic(Channel[T]):
             active_partitions=active_partitions,
             loop=loop,
         )
-        if key_serializer is not None:
-            self.schema.key_serializer = key_serializer
-        if value_serializer is not None:
-            self.schema.value_serializer = value_serializer
         self._topics = tuple(topics or ())
         self._pattern: re.Pattern[str] | None = None
         self.pattern = pattern
@@ -151,16 +149,6 @@ class Topic(Channel[T]):
         if partitions is not None and partitions < 1:
             raise InvalidValue(f"a topic cannot have {partitions} partitions: give 1 or more")
         self._partitions = partitions
-
-    @property
-    def key_serializer(self) -> Any:
-        """Codec of the keys."""
-        return self.schema.key_serializer
-
-    @property
-    def value_serializer(self) -> Any:
-        """Codec of the values."""
-        return self.schema.value_serializer
 
     def get_topic_name(self) -> str:
         """Return the name, where there is exactly one; TypeError or ValueError otherwise."""

@@ -78,6 +78,16 @@ async def test_bare_it_has_a_topic_of_its_own(app: sl.App) -> None:
     await until(lambda: sorted(seen) == [1, 2])
 
 
+async def test_started_twice_at_once_it_runs_once(app: sl.App) -> None:
+    @app.agent("orders")
+    async def agent(stream: sl.Stream[Any]) -> None:
+        async for _ in stream:
+            pass
+
+    await asyncio.gather(agent.start(), agent.start())
+    assert [stream for stream in app.streams() if stream.prefix == "agent"] == agent.streams
+
+
 async def test_a_name_is_a_topic_read_in_the_apps_group(app: sl.App) -> None:
     @app.agent("orders")
     async def agent(stream: sl.Stream[Any]) -> None:

@@ -17,13 +17,13 @@ ROOT = Path(streamlab.__file__).parent
 # From the bottom up; a module may import from its own layer and those below.
 LAYERS = [
     "errors events loops",
-    "annotations coercion formats models codecs settings failures broker.base",
+    "annotations coercion formats models codecs settings unsupported failures broker.base",
     "queues processors stats broker.* runtime.*",
     "sources outcomes channels joins",
     "lifecycle iteration baskets take forwarding",
-    "streams types",
-    "topics agents runtime.runner",
-    "app exceptions",
+    "streams",
+    "topics agents background runtime.runner",
+    "app exceptions types",
     "columns dtypes origins frame_builder frames reading markup drawing graph display printing",
     "views views.* lab cli demo demo_lab testing",
 ]

@@ -243,7 +243,6 @@ def test_faust_keywords_are_taken() -> None:
         include_metadata=False,
         isodates=True,
         decimals=True,
-        polymorphic_fields=True,
         allow_blessed_key=True,
     ):
         x: int

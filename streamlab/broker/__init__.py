@@ -21,7 +21,8 @@ def open_broker(url: str, **options: Any) -> Broker:
     Parameters
     ----------
     url : str
-        ``kafka://host:port,host2:port2`` (or ``host:port`` alone), or ``memory://`` with a name or without.
+        ``kafka://host:port,host2:port2`` (or ``host:port`` alone), or ``memory://`` with a name or without. As in
+        Faust ``kafka://`` is this machine, and ``aiokafka://`` and ``;`` will do too.
     **options
         For Kafka: TLS and SASL settings, see :class:`streamlab.broker.security.Security`.
 
@@ -35,8 +36,8 @@ def open_broker(url: str, **options: Any) -> Broker:
         scheme, rest = "kafka", scheme
     if scheme == "memory":
         return _memory(rest.strip("/"), options)
-    if scheme == "kafka":
-        return _kafka(rest.rstrip("/"), options)
+    if scheme in ("kafka", "aiokafka"):
+        return _kafka(rest.rstrip("/") or ("localhost" if separator else ""), options)
     raise ImproperlyConfigured(f"No broker has a url that begins with {scheme}://. {FORMS}")
 
 
@@ -58,7 +59,7 @@ def _kafka(hosts: str, options: dict[str, Any]) -> Broker:
         raise ImproperlyConfigured(
             "User and password do not belong in the url, which is shown: give sasl_plain_username= and sasl_plain_password=."
         )
-    addresses = tuple(_address(part.strip()) for part in hosts.split(",") if part.strip())
+    addresses = tuple(_address(part.strip()) for part in re.split("[,;]", hosts) if part.strip())
     if not addresses:
         raise ImproperlyConfigured(f"The url names no host. {FORMS}")
     from streamlab.broker.kafka import KafkaBroker

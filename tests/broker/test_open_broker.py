@@ -17,6 +17,8 @@ from streamlab.errors import ImproperlyConfigured
         ("localhost:9093", "kafka://localhost:9093"),
         ("kafka://broker", "kafka://broker:9092"),
         ("kafka://[::1]:9092", "kafka://::1:9092"),
+        ("kafka://", "kafka://localhost:9092"),
+        ("aiokafka://a;b:1", "kafka://a:9092,b:1"),
         ("memory://", "memory://"),
         ("memory://lab", "memory://lab"),
     ],
@@ -26,7 +28,7 @@ def test_a_url_names_a_broker(url: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost", "kafka://", "kafka://a:b", "kafka://a:99999", "kafka://a b:1", "", "redis://x"]
+    "url", ["http://localhost", "kafka://;", "kafka://a:b", "kafka://a:99999", "kafka://a b:1", "", "redis://x"]
 )
 def test_any_other_url_is_refused_naming_the_forms(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"kafka://host:port.*memory://"):

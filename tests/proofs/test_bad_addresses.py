@@ -91,7 +91,7 @@ async def test_what_cannot_be_reached_says_why(kafka: KafkaCluster, closed_port:
 
 
 @pytest.mark.parametrize(
-    "url", ["kafka://", "kafka://:9092", "kafka://host:port", "http://localhost:9092", "", "localhost:99999"]
+    "url", ["kafka://,", "kafka://:9092", "kafka://host:port", "http://localhost:9092", "", "localhost:99999"]
 )
 def test_a_wrong_url_is_refused_at_once_naming_the_forms(url: Any) -> None:
     with pytest.raises(sl.StreamlabError, match="kafka://") as caught:
