@@ -170,7 +170,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     if timed:
                         began = perf_counter()
                     for processor in loop.active:
-                        value = processor.function(value)
+                        value = processor.call(value)
                         if type(value) is not processor.plain:
                             if not hasattr(value, "__await__"):
                                 processor.plain = type(value)

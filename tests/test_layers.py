@@ -18,7 +18,7 @@ ROOT = Path(streamlab.__file__).parent
 LAYERS = [
     "errors events loops",
     "annotations coercion formats models codecs settings failures broker.base",
-    "queues processors stats broker.* runtime.*",
+    "queues sampling processors stats broker.* runtime.*",
     "sources outcomes channels joins",
     "lifecycle iteration baskets take forwarding",
     "streams types",
