@@ -142,6 +142,9 @@ def _mark_halted(stream: Stream[Any]) -> None:
     stream._stops += 1
     stream.processors.call_attention()
     stream._source.bell.ring()
+    drive = stream._drive
+    if drive is not None:
+        drive.look_up()
     for wait in list(stream._waits):
         wait.interrupt_later()
 

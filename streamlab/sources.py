@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import RecordBatch
-from streamlab.errors import KeyDecodeError, ValueDecodeError
+from streamlab.errors import DecodeError, KeyDecodeError, ValueDecodeError
 from streamlab.events import TP, Event, Message
 from streamlab.queues import Bell
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from streamlab.app import App
     from streamlab.broker.base import BrokerRecord
     from streamlab.codecs import Schema
-    from streamlab.errors import DecodeError
     from streamlab.queues import FlowControlQueue
     from streamlab.runtime.acks import AckStore
     from streamlab.runtime.feed import Feed
@@ -61,6 +60,13 @@ class OpenedBatch:
             return self.fast(record.value)
         except Exception as error:  # noqa: BLE001 - whatever a codec raises, the slow path says what it means
             return self.recover(record, error)
+
+    def decode_again(self, record: Any, made: Any) -> Any:
+        """Return the value of a record that was handed out; what ``on_error`` had made of it when it cannot be decoded."""
+        try:
+            return self.decode(record)
+        except DecodeError:
+            return made
 
     def key(self, record: Any) -> Any:
         """Return the record's key; KeyDecodeError with the cause."""

@@ -17,6 +17,7 @@ from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
 from streamlab.loops import FOREVER
 from streamlab.processors import Processors, filter_by
+from streamlab.runtime.subscriptions import subscribed
 from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
 from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from streamlab.app import App
+    from streamlab.baskets import Basket
     from streamlab.events import TP
     from streamlab.graph import Graph
     from streamlab.runtime.feed import Feed
@@ -122,6 +124,7 @@ class Stream(Generic[T]):
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
+        self._taps: tuple[Callable[[Basket], object], ...] = ()
         self._loops = 0
         self._stops = 0
         self._waits: set[lifecycle.Wait] = set()
@@ -385,7 +388,8 @@ class Stream(Generic[T]):
 
     def _read(self, **options: Any) -> AsyncGenerator[T, None]:
         """Iterate, or subscribe to the results where the background runner iterates."""
-        return self._iterate(**options) if self._drive is None else self._drive.subscription(**options)
+        running = self._drive
+        return self._iterate(**options) if running is None else subscribed(running, **options)
 
     def _iterate(self, **options: Any) -> AsyncGenerator[T, None]:
         values = iterate(self, **options)

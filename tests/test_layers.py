@@ -20,7 +20,7 @@ LAYERS = [
     "annotations coercion formats models codecs settings failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
     "sources outcomes channels joins",
-    "lifecycle iteration baskets take forwarding",
+    "lifecycle iteration baskets take forwarding runtime.subscriptions",
     "streams types",
     "topics agents runtime.runner",
     "app exceptions",
