@@ -105,6 +105,11 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     turn = last = perf_counter()
     try:
         while wanted():
+            if stream._paused:
+                if gathered:
+                    yield LATE  # nobody is to wait for what is in hand
+                await lifecycle.resumed(stream, wanted)
+                continue
             run = source.run
             items, opened = run
             store, fast, check_key = (None, None, False) if opened is None else (opened.store, opened.fast, opened.check_key)

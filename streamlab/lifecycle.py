@@ -17,10 +17,12 @@ __all__ = [
     "close_iterators",
     "close_soon",
     "halt",
+    "hold",
     "interruptible",
     "loop_begins",
     "loop_ends",
     "related",
+    "resumed",
     "start",
     "stop_draining",
     "walk",
@@ -147,6 +149,20 @@ def _mark_halted(stream: Stream[Any]) -> None:
         drive.look_up()
     for wait in list(stream._waits):
         wait.interrupt_later()
+
+
+def hold(stream: Stream[Any], *, paused: bool) -> None:
+    """Pause the loops over a stream and what feeds it, or let them go on; from any thread."""
+    for other in stream._iter_ll_backwards():
+        other._paused = paused
+        other.processors.call_attention()
+        other._source.bell.ring()
+
+
+async def resumed(stream: Stream[Any], wanted: Callable[[], bool]) -> None:
+    """Wait while the stream is paused and its loop is wanted."""
+    while stream._paused and wanted():
+        await stream._source.bell.wait(lambda: not (stream._paused and wanted()))
 
 
 async def close_iterators(stream: Stream[Any]) -> None:

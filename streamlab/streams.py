@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import forwarding, joins, lifecycle
 from streamlab.channels import Channel
-from streamlab.errors import InvalidValue, NotSupported
+from streamlab.errors import InvalidState, InvalidValue, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
@@ -125,6 +125,7 @@ class Stream(Generic[T]):
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
         self._taps: tuple[Callable[[Basket], object], ...] = ()
+        self._paused = False
         self._loops = 0
         self._stops = 0
         self._waits: set[lifecycle.Wait] = set()
@@ -406,6 +407,35 @@ class Stream(Generic[T]):
 
         drive(self)
         return self
+
+    def pause(self) -> None:
+        """Stop taking values, until ``resume()``: within 0.1 s, or after the value that a processor works on.
+
+        For a stream that runs in the background; from any thread, a plain call for any cell. What has come out is handed
+        over and acked first. Nothing is lost: reading goes on until the buffer is full, then waits; a consumer group
+        keeps its member, and partitions that go to another member meanwhile are read there.
+
+        Raises
+        ------
+        InvalidState
+            The stream does not run in the background.
+        """
+        self._driven("pause").pause()
+
+    def resume(self) -> None:
+        """Go on after ``pause()``; harmless when it is not paused. InvalidState when it does not run in the background."""
+        self._driven("resume").resume()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it runs in the background and was paused."""
+        running = self._drive
+        return running is not None and running.paused
+
+    def _driven(self, method: str) -> Drive:
+        if self._drive is None:
+            raise InvalidState(f"{method}() is for a stream that runs in the background, and this one does not: run() it first")
+        return self._drive
 
     async def __anext__(self) -> T:
         raise NotSupported("a stream is no iterator: write `async for value in stream`, or anext(aiter(stream))")

@@ -15,7 +15,7 @@ from streamlab.baskets import Basket
 from streamlab.errors import InvalidState, StreamClosed
 from streamlab.failures import StreamError
 from streamlab.iteration import FULL, LATE, Timer
-from streamlab.lifecycle import stop_draining
+from streamlab.lifecycle import hold, stop_draining
 from streamlab.runtime.io import LoopThread
 from streamlab.runtime.subscriptions import Subscription
 
@@ -110,6 +110,19 @@ class Drive:
             self.stream._taps = tuple(other for other in self.stream._taps if other != tap)
         self._fit()
 
+    @property
+    def paused(self) -> bool:
+        """Whether it was paused."""
+        return self.stream._paused
+
+    def pause(self) -> None:
+        """Take no more values; from any thread. See ``Stream.pause``."""
+        hold(self.stream, paused=not self.ended)
+
+    def resume(self) -> None:
+        """Go on; from any thread."""
+        hold(self.stream, paused=False)
+
     async def _run(self) -> None:
         stream = self.stream
         try:
@@ -189,6 +202,7 @@ class Drive:
 
     def _end(self) -> None:
         self.ended = True
+        self.resume()
         self._alarm.end()
         if self.stream._drive is self:
             self.stream._drive = None
