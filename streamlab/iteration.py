@@ -71,6 +71,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     basket: Basket | None = None,
     acks: bool | None = None,
     keep_going: bool = False,
+    stops: int | None = None,
 ) -> AsyncGenerator[Any, None]:
     """Yield the stream's values; after each, ``stream._cell`` is what it was made from.
 
@@ -86,6 +87,8 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
         Whether each value is acked when the next one is asked for; as ``stream.enable_acks`` says by default.
     keep_going : bool
         What cannot be decoded, or fails in a processor, goes to ``stream.errors`` and the loop goes on.
+    stops : int, optional
+        How often the stream had been stopped when the loop was asked for; now by default.
     """
     source, live = stream._source, stream.processors
     await lifecycle.loop_begins(stream)
@@ -93,7 +96,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     filled = Basket() if basket is None else basket
     filled.loop = loop
     gathered, put_value, put_item = filled.gathered, filled.gathered.append, filled.items.append
-    stops = stream._stops
+    stops = stream._stops if stops is None else stops
     merge = stream._merger()
 
     def wanted() -> bool:

@@ -11,6 +11,7 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -201,19 +202,37 @@ class ChannelSource(Source):
         queue.on_throw = self.interrupt
         self.feed: Feed | None = None
         self.schema: Schema | None = None
-        self._make_feed: Callable[[], Feed] | None = None
+        self._make_feed: Callable[..., Feed] | None = None
+        self._elsewhere = False
         self._batches: deque[RecordBatch] = deque()
         self._resume_from: dict[TP, int] = {}
         self._closed = False
 
-    def attach(self, make_feed: Callable[[], Feed], schema: Schema) -> Feed:
+    def attach(self, make_feed: Callable[..., Feed], schema: Schema) -> Feed:
         """Read records from a feed from now on; after ``close`` a new one goes on where this one stood."""
         self._make_feed, self.schema = make_feed, schema
-        return self._open_feed(make_feed)
+        return self._open_feed(make_feed())
 
-    def _open_feed(self, make_feed: Callable[[], Feed]) -> Feed:
-        feed = self.feed = make_feed()
-        feed.resume_from = dict(self._resume_from)
+    def change(self, **options: Any) -> None:
+        """Have the feed that follows after ``close`` made with other options; with a start it begins there.
+
+        InvalidPosition or ImproperlyConfigured when no feed can be made with them.
+        """
+        assert self._make_feed is not None
+        make_feed = partial(self._make_feed, **options)
+        make_feed()
+        self._make_feed, self._elsewhere = make_feed, "start" in options
+
+    def stands_at(self, offsets: dict[TP, int]) -> None:
+        """Say where the feed that follows goes on, unless it was given a start."""
+        self._resume_from = offsets
+
+    def _open_feed(self, feed: Feed) -> Feed:
+        before, self.feed = self.feed, feed
+        if self._elsewhere:
+            feed.insists, self._elsewhere = True, False
+        elif feed.group is None or (before is not None and before.group != feed.group):
+            feed.resume_from = dict(self._resume_from)  # a group that goes on has its commits
         feed.handover.add_waker(self.bell.ring)
         return feed
 
@@ -293,7 +312,7 @@ class ChannelSource(Source):
         self.queue.revive()
         if self._closed and self._make_feed is not None:
             self._closed = False
-            self._open_feed(self._make_feed)
+            self._open_feed(self._make_feed())
 
 
 class PlainSource(Source, AsyncIterator[Any]):

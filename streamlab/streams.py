@@ -15,6 +15,7 @@ from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
+from streamlab.lifecycle import KEEP
 from streamlab.loops import FOREVER
 from streamlab.processors import Processors, filter_by
 from streamlab.runtime.subscriptions import subscribed
@@ -431,6 +432,30 @@ class Stream(Generic[T]):
         """Whether it runs in the background and was paused."""
         running = self._drive
         return running is not None and running.paused
+
+    async def restart(self, *, start: Any = KEEP, group: Any = KEEP) -> None:
+        """Run it in the background again, whether it runs, is paused, was stopped, has ended or failed.
+
+        What is in work is finished first. Loops and ``take`` over it end, as with ``stop()``.
+
+        Parameters
+        ----------
+        start : position, optional
+            Where to begin, as in ``topic.stream``; in a group too, whatever it has committed. By default it goes on where it
+            stood.
+        group : str or None, optional
+            Join this group, or None to observe. By default as it was.
+
+        Raises
+        ------
+        InvalidPosition
+            A start that names no position: nothing was stopped.
+        InvalidValue
+            A start or group for a stream that reads no topic.
+        InvalidState
+            It is being iterated, or a processor does not return.
+        """
+        await lifecycle.restart(self, start=start, group=group)
 
     def _driven(self, method: str) -> Drive:
         if self._drive is None:

@@ -128,7 +128,7 @@ class Drive:
         try:
             for other in stream.get_root_stream()._iter_ll_forwards():
                 await stop_draining(other)  # it goes on here, on this loop
-            signs = stream._iterate(timer=self._alarm, basket=self._basket, keep_going=True)
+            signs = stream._iterate(timer=self._alarm, basket=self._basket, keep_going=True, stops=self._stops)
             async with contextlib.aclosing(signs):
                 await self._hand_out(signs)
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
