@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streamlab.errors import DecodeError
 from streamlab.events import Event, event_of, made_event
 from streamlab.loops import FOREVER
 from streamlab.outcomes import ack_cell, cell_item
@@ -42,7 +40,7 @@ class Basket:
     gathered, items : list
         The values, and what each was made from.
     wanted : int
-        How many values make it full.
+        How many values make it full; 0 while it is to get none.
     first_s : float
         When not 0: the first value gives the timer so many seconds.
     loop : Loop
@@ -80,10 +78,12 @@ class Basket:
 
     def add(self, value: Any, item: Any, opened: OpenedBatch | None) -> None:
         """Put one in."""
+        self.put(value, item if opened is None else _kept(item), opened)
+
+    def put(self, value: Any, item: Any, opened: OpenedBatch | None) -> None:
+        """Put one in that comes from another basket."""
         self.mark(opened)
         self.gathered.append(value)
-        if opened is not None:
-            item = _kept(item)
         self.items.append(item)
 
     def gather(self, records: Iterator[Any], decode: Callable[[bytes], Any]) -> tuple[int, Any]:
@@ -153,9 +153,8 @@ class Basket:
 
     def _cell(self, opened: OpenedBatch | None, item: Any, value: Any) -> Cell:
         if opened is not None:
-            with suppress(DecodeError):  # then on_error had made that value
-                value = opened.decode(KeptRecord._make(item))
-            return [None, KeptRecord._make(item), value, opened, self.loop]
+            record = KeptRecord._make(item)
+            return [None, record, opened.decode_again(record, value), opened, self.loop]
         return [item, None, None, None, self.loop] if isinstance(item, Event) else [None, None, item, None, self.loop]
 
     @property

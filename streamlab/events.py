@@ -283,7 +283,8 @@ class Event:
 
 # What the running code works on, made for every item: (event or None, record, value, opened batch, loop).
 # An event of the second to fourth is made when somebody asks for it. A tuple, because that is the quickest to make; a list
-# where the event has to be remembered.
+# where the event has to be remembered. A sixth thing in it says that the value is a processed one: the record is decoded again.
+PLAIN_CELL = 5
 Cell = tuple[Any, ...] | list[Any]
 
 current_cell: ContextVar[Cell | None] = ContextVar("streamlab_current_cell", default=None)
@@ -301,7 +302,8 @@ def event_of(cell: Cell) -> Event | None:
         return event
     loop = cell[4]
     if loop.event_cell is not cell:
-        loop.event = cell[3].build(cell[1], cell[2])
+        value = cell[2] if len(cell) == PLAIN_CELL else cell[3].decode_again(cell[1], cell[2])
+        loop.event = cell[3].build(cell[1], value)
         loop.event_cell = cell
     event = loop.event
     if isinstance(cell, list):

@@ -45,9 +45,15 @@ class Timer:
     """A deadline that the reader of ``iterate`` sets, on the clock of ``perf_counter``."""
 
     __slots__ = ("deadline",)
+    rings = False
+    """Whether its reader acts on the deadline by itself while a processor is awaited: it gets no LATE then."""
 
     def __init__(self) -> None:
         self.deadline: float | None = None
+
+    def begin(self, began: float, first_s: float) -> None:
+        """Set the deadline for a basket that got its first value; the work on that had begun then."""
+        self.deadline = perf_counter() + first_s
 
     def left(self) -> float | None:
         """Seconds left; None without a deadline."""
@@ -65,6 +71,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     basket: Basket | None = None,
     acks: bool | None = None,
     keep_going: bool = False,
+    stops: int | None = None,
 ) -> AsyncGenerator[Any, None]:
     """Yield the stream's values; after each, ``stream._cell`` is what it was made from.
 
@@ -74,11 +81,14 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     timer : Timer, optional
         LATE is yielded when its deadline passes, however long the source or a processor takes.
     basket : Basket, optional
-        Gets the values, which then are not yielded, and not acked: FULL is, when it is full.
+        Gets the values, which then are not yielded, and not acked: FULL is, when it is full. While it wants none,
+        values are yielded.
     acks : bool, optional
         Whether each value is acked when the next one is asked for; as ``stream.enable_acks`` says by default.
     keep_going : bool
         What cannot be decoded, or fails in a processor, goes to ``stream.errors`` and the loop goes on.
+    stops : int, optional
+        How often the stream had been stopped when the loop was asked for; now by default.
     """
     source, live = stream._source, stream.processors
     await lifecycle.loop_begins(stream)
@@ -86,7 +96,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     filled = Basket() if basket is None else basket
     filled.loop = loop
     gathered, put_value, put_item = filled.gathered, filled.gathered.append, filled.items.append
-    stops = stream._stops
+    stops = stream._stops if stops is None else stops
     merge = stream._merger()
 
     def wanted() -> bool:
@@ -98,6 +108,11 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     turn = last = perf_counter()
     try:
         while wanted():
+            if stream._paused:
+                if gathered:
+                    yield LATE  # nobody is to wait for what is in hand
+                await lifecycle.resumed(stream, wanted)
+                continue
             run = source.run
             items, opened = run
             store, fast, check_key = (None, None, False) if opened is None else (opened.store, opened.fast, opened.check_key)
@@ -115,13 +130,18 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                 continue
             if basket is not None:
                 basket.mark(opened)
-            if basket is not None and silent and not (check_key or merge or loop.active or loop.attention or stubborn):
+            if (
+                basket is not None
+                and basket.wanted
+                and silent
+                and not (check_key or merge or loop.active or loop.attention or stubborn)
+            ):
                 taken, stubborn = basket.gather(items, fast)  # type: ignore[arg-type] # opened has one
                 loop.done = number = number + taken
                 if stubborn is not None:
                     source.give_back(stubborn, opened)
                 if taken and basket.first_s and len(gathered) == taken and timer is not None:
-                    timer.deadline = perf_counter() + basket.first_s
+                    timer.begin(last, basket.first_s)
                 if len(gathered) >= basket.wanted:
                     yield FULL
                 if taken or stubborn is not None:
@@ -134,10 +154,10 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     break
                 if loop.attention:
                     loop.attend(live.active)
-                    if source.errors or not wanted():
-                        source.give_back(item, opened)
-                        source.raise_thrown()
-                        break
+                    source.give_back(item, opened)
+                    source.raise_thrown()
+                    slow, sampled = True, number  # what comes now may be
+                    break
                 if opened is None:
                     if isinstance(item, Event):
                         value = item.value
@@ -170,11 +190,11 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     if timed:
                         began = perf_counter()
                     for processor in loop.active:
-                        value = processor.function(value)
+                        value = processor.call(value)
                         if type(value) is not processor.plain:
                             if not hasattr(value, "__await__"):
                                 processor.plain = type(value)
-                            elif timer is None:
+                            elif timer is None or timer.deadline is None or timer.rings:
                                 value = await lifecycle.interruptible(stream, value, wanted)
                             else:
                                 task = asyncio.ensure_future(value)
@@ -211,7 +231,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                 if value is None and opened is None and cell[0] is None:
                     loop.dropped += 1
                     continue
-                if basket is not None:
+                if basket is not None and basket.wanted:
                     if opened is None:
                         put_item(item)
                     else:  # the record itself would keep the garbage collector busy, see KeptRecord
@@ -219,7 +239,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     put_value(value)
                     count = len(gathered)
                     if count == 1 and basket.first_s and timer is not None:
-                        timer.deadline = perf_counter() + basket.first_s
+                        timer.begin(last, basket.first_s)
                     if count >= basket.wanted:
                         yield FULL
                     continue

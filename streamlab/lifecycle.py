@@ -7,30 +7,49 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import AlreadyStarted, InvalidState, NotSupported, StreamClosed
+from streamlab.errors import AlreadyStarted, InvalidState, InvalidValue, NotSupported, StreamClosed
+from streamlab.runtime.discovery import standing
+from streamlab.runtime.io import on_io
+from streamlab.sources import ChannelSource
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
 __all__ = [
+    "KEEP",
     "Interrupted",
     "close_iterators",
     "close_soon",
     "halt",
+    "hold",
     "interruptible",
     "loop_begins",
     "loop_ends",
     "related",
+    "restart",
+    "resumed",
     "start",
     "stop_draining",
     "walk",
 ]
 
 STOP_S = 1.0
+RESTART_S = 10.0
+"""So long a restart waits for a processor that is in a call."""
 FINALIZER_TURNS = 2
 """So soon after it was dropped, by a ``break``, an asynchronous generator has been closed by its loop."""
 INTERRUPT_S = 0.5
 """An asynchronous processor may go on for so long after its stream was stopped."""
+
+
+class Kept:
+    """Stands for: as it is."""
+
+    def __repr__(self) -> str:
+        return "KEEP"
+
+
+KEEP = Kept()
 
 
 class Interrupted(BaseException):
@@ -94,6 +113,52 @@ async def halt(stream: Stream[Any]) -> None:
     stream.state = "shutdown"
 
 
+async def restart(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) -> None:
+    """See ``Stream.restart``."""
+    source = stream._source
+    if stream.app.closed:
+        raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
+    if stream._loops and stream._drive is None:
+        raise InvalidState("this stream is being iterated: leave that loop first, then restart it in the background")
+    changes = {name: value for name, value in (("start", start), ("group", group)) if value is not KEEP}
+    reads = source if isinstance(source, ChannelSource) and source.feed is not None else None
+    if changes and reads is None:
+        raise InvalidValue(f"this stream reads no topic: there is no {min(changes)} to give; restart() goes on where it stood")
+    if changes and reads is not None:
+        reads.change(**changes)
+    await _end_drive(stream)
+    if reads is not None:
+        await _leave(reads, changes)
+    for other in related(stream):
+        await stop_draining(other)
+        other._reset()
+        other._source.reopen()
+    if stream.feed is not None and "start" in changes:
+        stream.feed.fix_start(0.0)
+        await stream.feed.fixed_start()
+    stream.run()
+
+
+async def _end_drive(stream: Stream[Any]) -> None:
+    drive = stream._drive
+    if drive is None:
+        return
+    _end_loops(stream)
+    await drive.finished(RESTART_S)
+    if not drive.ended:
+        busy = stream.stats().busy
+        raise InvalidState(f"processor {busy!r} is still in a call: restart the stream again when that has ended")
+
+
+async def _leave(source: ChannelSource, changes: dict[str, Any]) -> None:
+    """Close the feed; who leaves a group goes on where that stands."""
+    assert source.feed is not None
+    source.close()
+    await source.closed()
+    if source.feed.group is not None and "group" in changes and "start" not in changes:
+        source.stands_at(await on_io(standing(source.feed)))
+
+
 class Wait:
     """A task that waits for what a processor does."""
 
@@ -137,13 +202,35 @@ async def interruptible(stream: Stream[Any], awaitable: Awaitable[Any], wanted: 
 
 
 def _mark_halted(stream: Stream[Any]) -> None:
-    """Have its loops end, wherever they run."""
+    """Have its loops end, wherever they run, and no other begin."""
     stream._halted = True
+    _end_loops(stream)
+
+
+def _end_loops(stream: Stream[Any]) -> None:
+    """Have its loops end, wherever they run."""
     stream._stops += 1
     stream.processors.call_attention()
     stream._source.bell.ring()
+    drive = stream._drive
+    if drive is not None:
+        drive.look_up()
     for wait in list(stream._waits):
         wait.interrupt_later()
+
+
+def hold(stream: Stream[Any], *, paused: bool) -> None:
+    """Pause the loops over a stream and what feeds it, or let them go on; from any thread."""
+    for other in stream._iter_ll_backwards():
+        other._paused = paused
+        other.processors.call_attention()
+        other._source.bell.ring()
+
+
+async def resumed(stream: Stream[Any], wanted: Callable[[], bool]) -> None:
+    """Wait while the stream is paused and its loop is wanted."""
+    while stream._paused and wanted():
+        await stream._source.bell.wait(lambda: not (stream._paused and wanted()))
 
 
 async def close_iterators(stream: Stream[Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidType, InvalidValue, Skip
+from streamlab.sampling import Sample, look_at_next
 
 if TYPE_CHECKING:
     from streamlab.loops import Loop
@@ -24,6 +25,8 @@ class Processor:
     name : str
     function : callable
         Takes the value, returns the next one, or something to await for it.
+    call : callable
+        What loops call: the function, or for one call what looks at it, see ``watch``.
     enabled : bool
     kind : str
         "processor", "filter", "echo", "through" or "group_by".
@@ -35,14 +38,27 @@ class Processor:
         Wall-clock time spent in it, waiting included: exact while the loop is slow, else from one call of sixty-four.
     """
 
-    __slots__ = ("_passed", "enabled", "errors", "function", "kind", "live", "name", "plain", "seconds", "skipped", "targets")
+    __slots__ = (
+        "_passed",
+        "call",
+        "enabled",
+        "errors",
+        "function",
+        "kind",
+        "live",
+        "name",
+        "plain",
+        "seconds",
+        "skipped",
+        "targets",
+    )
 
     def __init__(
         self, function: Function, name: str, *, kind: str = "processor", targets: tuple[Any, ...] = (), enabled: bool = True
     ) -> None:
         if not callable(function):
             raise InvalidType(f"a processor must be callable with one value, not {function!r}: pass the function itself")
-        self.function = function
+        self.function = self.call = function
         self.name = name
         self.kind = kind
         self.targets = targets
@@ -68,6 +84,26 @@ class Processor:
     def add_passed(self, count: int) -> None:
         """Count values that came out."""
         self._passed += count
+
+    def watch(self, on_before: Callable[[Any], object], on_after: Callable[[Sample], object]) -> None:
+        """Look at the next call, and at no other; from any thread. A second watch takes the place of one that waits.
+
+        Parameters
+        ----------
+        on_before : callable
+            Gets the value before the call. Processors may change values in place: what is wanted of it is to be copied now.
+        on_after : callable
+            Gets a ``Sample``: the result (of an async processor the awaited one) or the exception, Skip too.
+
+        Notes
+        -----
+        Both are called on the thread of the loop, which waits for them. What they raise is lost: looking changes nothing.
+        """
+        look_at_next(self, on_before, on_after)
+
+    def unwatch(self) -> None:
+        """Forget a watch that still waits for its call."""
+        self.call = self.function
 
     def copy(self) -> Processor:
         """Return the same processor with counters of its own."""
@@ -157,6 +193,7 @@ class Processors:
         """Take it out."""
         with self._lock:
             entry = self._entries.pop(self._index(which))
+            entry.unwatch()
             self._changed()
             return entry
 
@@ -165,6 +202,7 @@ class Processors:
         with self._lock:
             index = self._index(which)
             old = self._entries[index]
+            old.unwatch()
             entry = Processor(function, old.name, kind=old.kind, targets=old.targets, enabled=old.enabled)
             self._entries[index] = entry
             self._changed()
@@ -205,7 +243,10 @@ class Processors:
     def restore(self, entries: Iterable[Processor]) -> None:
         """Go back to what ``snapshot`` returned."""
         with self._lock:
-            self._entries = list(entries)
+            before, self._entries = self._entries, list(entries)
+            for entry in before:
+                if entry not in self._entries:
+                    entry.unwatch()
             self._changed()
 
     def copy(self) -> Processors:

@@ -12,11 +12,12 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import RecordBatch
-from streamlab.errors import KeyDecodeError, ValueDecodeError
+from streamlab.errors import DecodeError, KeyDecodeError, ValueDecodeError
 from streamlab.events import TP, Event, Message
 from streamlab.queues import Bell
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from streamlab.app import App
     from streamlab.broker.base import BrokerRecord
     from streamlab.codecs import Schema
-    from streamlab.errors import DecodeError
     from streamlab.queues import FlowControlQueue
     from streamlab.runtime.acks import AckStore
     from streamlab.runtime.feed import Feed
@@ -71,6 +71,13 @@ class OpenedBatch:
             return self.fast(record.value)
         except Exception as error:  # noqa: BLE001 - whatever a codec raises, the slow path says what it means
             return self.recover(record, error)
+
+    def decode_again(self, record: Any, made: Any) -> Any:
+        """Return the value of a record that was handed out; what ``on_error`` had made of it when it cannot be decoded."""
+        try:
+            return self.decode(record)
+        except DecodeError:
+            return made
 
     def key(self, record: Any) -> Any:
         """Return the record's key; KeyDecodeError with the cause."""
@@ -205,19 +212,37 @@ class ChannelSource(Source):
         queue.on_throw = self.interrupt
         self.feed: Feed | None = None
         self.schema: Schema | None = None
-        self._make_feed: Callable[[], Feed] | None = None
+        self._make_feed: Callable[..., Feed] | None = None
+        self._elsewhere = False
         self._batches: deque[RecordBatch] = deque()
         self._resume_from: dict[TP, int] = {}
         self._closed = False
 
-    def attach(self, make_feed: Callable[[], Feed], schema: Schema) -> Feed:
+    def attach(self, make_feed: Callable[..., Feed], schema: Schema) -> Feed:
         """Read records from a feed from now on; after ``close`` a new one goes on where this one stood."""
         self._make_feed, self.schema = make_feed, schema
-        return self._open_feed(make_feed)
+        return self._open_feed(make_feed())
 
-    def _open_feed(self, make_feed: Callable[[], Feed]) -> Feed:
-        feed = self.feed = make_feed()
-        feed.resume_from = dict(self._resume_from)
+    def change(self, **options: Any) -> None:
+        """Have the feed that follows after ``close`` made with other options; with a start it begins there.
+
+        InvalidPosition or ImproperlyConfigured when no feed can be made with them.
+        """
+        assert self._make_feed is not None
+        make_feed = partial(self._make_feed, **options)
+        make_feed()
+        self._make_feed, self._elsewhere = make_feed, "start" in options
+
+    def stands_at(self, offsets: dict[TP, int]) -> None:
+        """Say where the feed that follows goes on, unless it was given a start."""
+        self._resume_from = offsets
+
+    def _open_feed(self, feed: Feed) -> Feed:
+        before, self.feed = self.feed, feed
+        if self._elsewhere:
+            feed.insists, self._elsewhere = True, False
+        elif feed.group is None or (before is not None and before.group != feed.group):
+            feed.resume_from = dict(self._resume_from)  # a group that goes on has its commits
         feed.handover.add_waker(self.bell.ring)
         return feed
 
@@ -297,7 +322,7 @@ class ChannelSource(Source):
         self.queue.revive()
         if self._closed and self._make_feed is not None:
             self._closed = False
-            self._open_feed(self._make_feed)
+            self._open_feed(self._make_feed())
 
 
 class PlainSource(Source, AsyncIterator[Any]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamlab.events import TP
     from streamlab.processors import Processor
+    from streamlab.runtime.feed import Feed
     from streamlab.streams import Stream
 
 __all__ = ["Meter", "ProcessorStats", "StreamStats"]
@@ -34,7 +35,7 @@ class StreamStats:
     Attributes
     ----------
     state : str
-        The feed's where there is one ("reading", "retrying", ...), else the stream's.
+        The feed's where there is one ("reading", "retrying", ...), else the stream's; "paused" where it would only be reading.
     detail : str
         What the state means, such as why a broker is not available.
     events_total, bytes_total, errors_total : int
@@ -84,7 +85,7 @@ class Meter:
         events, size = stream.events_total, stream._source.bytes_total
         events_per_s, bytes_per_s = self._rate(events, size)
         return StreamStats(
-            state=stream.state if feed is None or stream.should_stop else feed.state,
+            state=_state(stream, feed),
             detail="" if feed is None else feed.state_detail,
             events_total=events,
             bytes_total=size,
@@ -105,6 +106,11 @@ class Meter:
             self._rates = ((events - self._events) / elapsed, (size - self._bytes) / elapsed)
             self._at, self._events, self._bytes = now, events, size
         return self._rates
+
+
+def _state(stream: Stream[Any], feed: Feed | None) -> str:
+    state = stream.state if feed is None or stream.should_stop else feed.state
+    return "paused" if stream.paused and state in ("running", "reading", "idle") else state
 
 
 def _processor(entry: Processor) -> ProcessorStats:

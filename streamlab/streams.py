@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import forwarding, joins, lifecycle
 from streamlab.channels import Channel
-from streamlab.errors import InvalidValue, NotSupported
+from streamlab.errors import InvalidState, InvalidValue, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
+from streamlab.lifecycle import KEEP
 from streamlab.loops import FOREVER
 from streamlab.processors import Processors, filter_by
+from streamlab.runtime.subscriptions import subscribed
 from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
 from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from streamlab.app import App
+    from streamlab.baskets import Basket
     from streamlab.events import TP
     from streamlab.graph import Graph
     from streamlab.runtime.feed import Feed
@@ -122,6 +125,8 @@ class Stream(Generic[T]):
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
+        self._taps: tuple[Callable[[Basket], object], ...] = ()
+        self._paused = False
         self._loops = 0
         self._stops = 0
         self._waits: set[lifecycle.Wait] = set()
@@ -385,7 +390,8 @@ class Stream(Generic[T]):
 
     def _read(self, **options: Any) -> AsyncGenerator[T, None]:
         """Iterate, or subscribe to the results where the background runner iterates."""
-        return self._iterate(**options) if self._drive is None else self._drive.subscription(**options)
+        running = self._drive
+        return self._iterate(**options) if running is None else subscribed(running, **options)
 
     def _iterate(self, **options: Any) -> AsyncGenerator[T, None]:
         values = iterate(self, **options)
@@ -402,6 +408,59 @@ class Stream(Generic[T]):
 
         drive(self)
         return self
+
+    def pause(self) -> None:
+        """Stop taking values, until ``resume()``: within 0.1 s, or after the value that a processor works on.
+
+        For a stream that runs in the background; from any thread, a plain call for any cell. What has come out is handed
+        over and acked first. Nothing is lost: reading goes on until the buffer is full, then waits; a consumer group
+        keeps its member, and partitions that go to another member meanwhile are read there.
+
+        Raises
+        ------
+        InvalidState
+            The stream does not run in the background.
+        """
+        self._driven("pause").pause()
+
+    def resume(self) -> None:
+        """Go on after ``pause()``; harmless when it is not paused. InvalidState when it does not run in the background."""
+        self._driven("resume").resume()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it runs in the background and was paused."""
+        running = self._drive
+        return running is not None and running.paused
+
+    async def restart(self, *, start: Any = KEEP, group: Any = KEEP) -> None:
+        """Run it in the background again, whether it runs, is paused, was stopped, has ended or failed.
+
+        What is in work is finished first. Loops and ``take`` over it end, as with ``stop()``.
+
+        Parameters
+        ----------
+        start : position, optional
+            Where to begin, as in ``topic.stream``; in a group too, whatever it has committed. By default it goes on where it
+            stood.
+        group : str or None, optional
+            Join this group, or None to observe. By default as it was.
+
+        Raises
+        ------
+        InvalidPosition
+            A start that names no position: nothing was stopped.
+        InvalidValue
+            A start or group for a stream that reads no topic.
+        InvalidState
+            It is being iterated, or a processor does not return.
+        """
+        await lifecycle.restart(self, start=start, group=group)
+
+    def _driven(self, method: str) -> Drive:
+        if self._drive is None:
+            raise InvalidState(f"{method}() is for a stream that runs in the background, and this one does not: run() it first")
+        return self._drive
 
     async def __anext__(self) -> T:
         raise NotSupported("a stream is no iterator: write `async for value in stream`, or anext(aiter(stream))")

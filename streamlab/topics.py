@@ -251,16 +251,17 @@ class Topic(Channel[T]):
             assert pattern is not None
             return tuple(sorted(name for name in await client.topics() if pattern.match(name)))
 
-        def make_feed() -> Feed:
+        def make_feed(**changes: Any) -> Feed:
+            given = {**options, **changes}
             return Feed(
                 client,
                 matching if pattern is not None else topics,
-                start=options.get("start"),
-                stop=options.get("stop"),
-                group=options.get("group"),
-                isolation=options.get("isolation", "read_uncommitted"),
+                start=given.get("start"),
+                stop=given.get("stop"),
+                group=given.get("group"),
+                isolation=given.get("isolation", "read_uncommitted"),
                 partitions=frozenset(partitions) if partitions else None,
-                broker_timeout_s=options.get("broker_timeout", BROKER_TIMEOUT_S),
+                broker_timeout_s=given.get("broker_timeout", BROKER_TIMEOUT_S),
             )
 
         if pattern is None and not topics:

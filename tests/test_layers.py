@@ -18,9 +18,9 @@ ROOT = Path(streamlab.__file__).parent
 LAYERS = [
     "errors events loops",
     "annotations coercion formats models codecs settings unsupported failures broker.base",
-    "queues processors stats broker.* runtime.*",
+    "queues sampling processors stats broker.* runtime.*",
     "sources outcomes channels joins",
-    "lifecycle iteration baskets take forwarding",
+    "lifecycle iteration baskets take forwarding runtime.subscriptions",
     "streams",
     "topics agents background runtime.runner",
     "app exceptions types",

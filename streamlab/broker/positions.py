@@ -36,8 +36,10 @@ __all__ = [
     "Position",
     "Time",
     "as_of",
+    "check_named",
     "parse",
     "resolve",
+    "restricted",
 ]
 
 LATENESS_MS = 5 * 60_000
@@ -197,6 +199,23 @@ def as_of(position: Position, now_ms: int) -> Position:
     return position
 
 
+def check_named(position: Position, tps: Iterable[TP], *, end: bool = False) -> None:
+    """Raise InvalidPosition when a position names a partition that is not there."""
+    there = {tp.partition for tp in tps}
+    unknown = {partition for partition, _ in position.positions} - there if isinstance(position, PerPartition) else None
+    if unknown:
+        kind = "stop" if end else "start"
+        raise InvalidPosition(f"there is no partition {min(unknown)} to {kind} at; there are {sorted(there)}")
+
+
+def restricted(position: Position, tps: Iterable[TP]) -> Position:
+    """Return the position for these partitions, which may not be all that it names: others have the rest."""
+    if not isinstance(position, PerPartition):
+        return position
+    here = {tp.partition for tp in tps}
+    return PerPartition(tuple(named for named in position.positions if named[0] in here))
+
+
 async def resolve(
     position: Position, broker: Broker, tps: Iterable[TP], isolation: Isolation, now_ms: int, *, end: bool = False
 ) -> dict[TP, int]:
@@ -270,10 +289,7 @@ async def _resolve_each(
     position: PerPartition, broker: Broker, tps: list[TP], isolation: Isolation, now_ms: int, *, end: bool
 ) -> dict[TP, int]:
     named = dict(position.positions)
-    unknown = named.keys() - {tp.partition for tp in tps}
-    if unknown:
-        there = sorted({tp.partition for tp in tps})
-        raise InvalidPosition(f"there is no partition {min(unknown)} to {'stop' if end else 'start'} at; there are {there}")
+    check_named(position, tps, end=end)
     offsets: dict[TP, int] = {}
     for one in set(named.values()):
         some = [tp for tp in tps if named.get(tp.partition) == one]

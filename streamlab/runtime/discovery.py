@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from streamlab.broker.base import Broker
+from streamlab.broker.positions import as_of, resolve, restricted
 from streamlab.errors import BrokerUnavailable, TopicNotFound
 from streamlab.events import TP
 
 if TYPE_CHECKING:
     from streamlab.runtime.feed import Feed
 
-__all__ = ["discover", "there", "watch"]
+__all__ = ["discover", "standing", "there", "watch"]
 
 LOOK_S = 1.5  # a deleted topic is to be noticed within 3 s
 ASK_EACH = 3
@@ -53,6 +55,17 @@ async def _partitions(broker: Broker, topics: tuple[str, ...]) -> frozenset[TP]:
 async def _all_partitions(broker: Broker, topics: tuple[str, ...]) -> frozenset[TP]:
     there = await broker.topics()
     return frozenset([TP(topic, p) for topic in topics if topic in there for p in there[topic].partitions])
+
+
+async def standing(feed: Feed) -> dict[TP, int]:
+    """Return where a feed's group goes on: at its commits, else at the feed's start."""
+    tps = await there(feed)
+    assert feed.group is not None
+    committed = {tp: at for tp, at in (await feed.broker.committed(feed.group, tps)).items() if at is not None}
+    now_ms = time.time_ns() // 1_000_000
+    others = tps - committed.keys()
+    start = restricted(as_of(feed.start, now_ms), others)
+    return committed | await resolve(start, feed.broker, others, feed.isolation, now_ms)
 
 
 async def watch(feed: Feed, found: Callable[[frozenset[TP]], Awaitable[None]]) -> None:

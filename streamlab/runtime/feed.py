@@ -68,7 +68,10 @@ class Feed:
     start_offsets, end_offsets : dict of TP to int
         Where each partition's reading began, once known, and where it will end; the latter None without a stop.
     resume_from : dict of TP to int
-        Set before ``begin``: where to go on instead of ``start``. Partitions not in it are read from their beginning.
+        Set before ``begin``: where to go on instead of ``start``. Observing, partitions not in it are read from their
+        beginning; in a group, it is for what the group has no commit for.
+    insists : bool
+        Set before ``begin``: in a group, begin at ``start`` also where the group has a commit.
     stores : dict of TP to AckStore
         Group mode: what is handed out and acked, of the partitions that are ours.
     """
@@ -102,6 +105,7 @@ class Feed:
         self.handover = Handover(max_bytes)
         self.stores: dict[TP, AckStore] = {}
         self.resume_from: dict[TP, int] = {}
+        self.insists = False
         self.start_offsets: dict[TP, int] = {}
         self.end_offsets: dict[TP, int] | None = None
         self.state: State = "idle"

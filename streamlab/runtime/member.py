@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from streamlab.broker.base import GroupListener, Reader, ReaderOptions, RecordBatch
-from streamlab.broker.positions import Earliest, Position, resolve
+from streamlab.broker.positions import Earliest, Position, check_named, resolve, restricted
 from streamlab.errors import BrokerError, BrokerUnavailable
 from streamlab.events import TP
 from streamlab.runtime import discovery
@@ -39,6 +39,7 @@ class Member(Pump):
         self._committed: dict[TP, int] = {}
         self._failure: BrokerError | None = None
         self._all_read = False
+        self._insists = feed.insists
 
     def assigned(self) -> frozenset[TP]:
         """Return the partitions that are read now."""
@@ -47,6 +48,7 @@ class Member(Pump):
     async def run(self) -> None:
         """Join, read, commit; after the end, until all is acked."""
         tps = await self.outages.first(lambda: discovery.discover(self.feed))
+        check_named(self.start, tps)
         topics = tuple(sorted({tp.topic for tp in tps}))
         reader = await self.outages.insist(lambda: self._open(topics))
         self.feed.reading = True
@@ -134,11 +136,7 @@ class Member(Pump):
 
     async def _place(self, tps: frozenset[TP]) -> None:
         """Seek where the group has no commit and a start was given, and find out where to stop."""
-        fresh: dict[TP, int] = {}
-        if self.feed.group is not None and not isinstance(self.start, Earliest):
-            committed = await self.feed.broker.committed(self.feed.group, tps)
-            uncommitted = [tp for tp in tps if committed[tp] is None]
-            fresh = await resolve(self.start, self.feed.broker, uncommitted, self.feed.isolation, self.now_ms)
+        fresh = await self._fresh(tps)
         if self.reader is not None:
             for tp, offset in fresh.items():
                 self.reader.seek(tp, offset)
@@ -147,6 +145,17 @@ class Member(Pump):
         self.limits.set_times(fresh, self.start, self.stop)
         if self.stop is not None and not self.stops_later:
             await self._place_ends(tps, self.stop)
+
+    async def _fresh(self, tps: frozenset[TP]) -> dict[TP, int]:
+        """Return where to begin what does not begin at the group's commit."""
+        feed = self.feed
+        insists, self._insists = self._insists, False  # later on, the commits are of this reading
+        if feed.group is None or (isinstance(self.start, Earliest) and not (insists or feed.resume_from)):
+            return {}
+        committed = {} if insists else await feed.broker.committed(feed.group, tps)
+        uncommitted = [tp for tp in tps if committed.get(tp) is None]
+        fresh = await resolve(restricted(self.start, uncommitted), feed.broker, uncommitted, feed.isolation, self.now_ms)
+        return fresh | {tp: offset for tp, offset in feed.resume_from.items() if tp in uncommitted}
 
     async def fix_ends(self, stop: Position) -> None:
         """Find out at which offsets to stop."""

@@ -6,71 +6,210 @@ import asyncio
 import atexit
 import contextlib
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from streamlab.baskets import Basket
 from streamlab.errors import InvalidState, StreamClosed
-from streamlab.events import Cell, current_cell
 from streamlab.failures import StreamError
 from streamlab.iteration import FULL, LATE, Timer
-from streamlab.lifecycle import stop_draining
-from streamlab.loops import Loop
-from streamlab.outcomes import cell_item
-from streamlab.queues import FlowControlQueue
+from streamlab.lifecycle import hold, stop_draining
 from streamlab.runtime.io import LoopThread
+from streamlab.runtime.subscriptions import Subscription
 
 if TYPE_CHECKING:
-    from streamlab.baskets import Basket
     from streamlab.streams import Stream
 
 __all__ = ["Drive", "drive", "running"]
 
 NAME = "streamlab-run"
 SUBSCRIPTION_MAXSIZE = 1000
-Tapped = tuple[Any, Cell]
+BASKET = 1000
+"""So many values are handed over together, unless that takes longer than ``HAND_OVER_S``."""
+HAND_OVER_S = 0.05
+Tap = Callable[[Basket], object]
 
 _lock = threading.Lock()
 _thread: LoopThread | None = None
 _drives: list[Drive] = []
 
 
+class Alarm(Timer):
+    """The deadline of a basket, counted from the beginning of the work on its first value, so that one that took long is late.
+
+    While the loop works it looks itself. While it waits for a processor, the alarm rings on the runner's loop.
+    """
+
+    __slots__ = ("_bell", "_ring")
+    rings = True
+
+    def __init__(self, ring: Callable[[], object]) -> None:
+        super().__init__()
+        self._ring = ring
+        self._bell: asyncio.TimerHandle | None = None
+
+    def begin(self, began: float, first_s: float) -> None:
+        """Set the deadline."""
+        self.deadline = began + first_s
+        if self._bell is None:
+            self._set()
+
+    def _set(self) -> None:
+        self._bell = asyncio.get_running_loop().call_later(max(self.left() or 0.0, 0.0), self._look)
+
+    def _look(self) -> None:
+        self._bell = None
+        if self.passed():
+            self._ring()
+        elif self.deadline is not None:
+            self._set()
+
+    def end(self) -> None:
+        """Ring no more."""
+        if self._bell is not None:
+            self._bell.cancel()
+
+
 class Drive:
-    """One stream on the runner's loop, with the subscriptions to what comes out of it."""
+    """One stream on the runner's loop: what comes out of it goes to the taps, then to the subscriptions, then it is acked."""
 
     def __init__(self, stream: Stream[Any]) -> None:
         self.stream = stream
         self.ended = False
-        self._queues: tuple[FlowControlQueue[Tapped], ...] = ()
+        self._stops = stream._stops
+        self._alarm = Alarm(self._late)
+        self._basket = Basket(first_s=HAND_OVER_S)
+        self._given = 0
+        self._lock = threading.Lock()  # for what is in the basket, and who gets it
+        self._subscriptions: tuple[Subscription, ...] = ()
         self._done: Future[None] | None = None
+        self._fit()
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start on the runner's loop."""
-        self._done = asyncio.run_coroutine_threadsafe(self._run(), loop)
+        """Start on the runner's loop, unless that was done before."""
+        with _lock:
+            if self._done is None:
+                self._done = asyncio.run_coroutine_threadsafe(self._run(), loop)
+
+    def add_tap(self, tap: Tap) -> None:
+        """Give a function each basket of values, on the runner's thread: it must not block, nor change the basket.
+
+        From any thread. It stays with the stream, also when that is stopped and run again. One that raises is removed, and
+        its error is kept in ``stream.errors``.
+        """
+        with _lock:
+            if tap not in self.stream._taps:
+                self.stream._taps = (*self.stream._taps, tap)
+        self._fit()
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Undo ``add_tap``; harmless when it is not there."""
+        with _lock:
+            self.stream._taps = tuple(other for other in self.stream._taps if other != tap)
+        self._fit()
+
+    @property
+    def paused(self) -> bool:
+        """Whether it was paused."""
+        return self.stream._paused
+
+    def pause(self) -> None:
+        """Take no more values; from any thread. See ``Stream.pause``."""
+        hold(self.stream, paused=not self.ended)
+
+    def resume(self) -> None:
+        """Go on; from any thread."""
+        hold(self.stream, paused=False)
 
     async def _run(self) -> None:
         stream = self.stream
         try:
             for other in stream.get_root_stream()._iter_ll_forwards():
                 await stop_draining(other)  # it goes on here, on this loop
-            async with contextlib.aclosing(stream._iterate(keep_going=True)) as values:
-                async for value in values:
-                    tapped = (value, stream._cell or ())
-                    for queue in self._queues:
-                        if not queue.offer(tapped):
-                            await queue.put(tapped)
+            signs = stream._iterate(timer=self._alarm, basket=self._basket, keep_going=True, stops=self._stops)
+            async with contextlib.aclosing(signs):
+                await self._hand_out(signs)
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
             stream.errors.add(StreamError(None, None, None, None, None, None, error))
         finally:
+            self._basket.give_back(stream._source)
             self._end()
+
+    async def _hand_out(self, signs: AsyncGenerator[Any, None]) -> None:
+        try:
+            async for sign in signs:
+                if sign is FULL or sign is LATE:
+                    self._hand_over()
+                    await self._room()
+        except Exception:
+            self._hand_over()  # what was before the error
+            raise
+        self._hand_over()
+
+    def _late(self) -> None:
+        """Hand over while the loop waits for a processor."""
+        self._hand_over()
+        if self._subscriptions:
+            self._alarm.deadline = perf_counter()  # the loop comes by as soon as it can, and waits for them
+
+    def _hand_over(self) -> None:
+        self._alarm.deadline = None
+        with self._lock:
+            if not self._basket.gathered:
+                return
+            number, full = self._given, self._basket.hand_over()
+            self._given += len(full.gathered)
+            subscriptions = self._subscriptions
+        for tap in self.stream._taps:
+            self._tap(tap, full)
+        for subscription in subscriptions:
+            subscription.give(full, number)
+        if self.stream.enable_acks:
+            full.settle()
+
+    def _tap(self, tap: Tap, full: Basket) -> None:
+        try:
+            tap(full)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the stream goes on without it
+            self.remove_tap(tap)
+            self.stream.errors.add(StreamError(None, None, None, None, None, None, error))
+
+    async def _room(self) -> None:
+        """Wait for the slowest subscription."""
+        for subscription in self._subscriptions:
+            await subscription.wait_until_ready(self)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Gather as many values as there is room for; none where nobody gets them and no commit waits for their acks."""
+        feed = self.stream.feed
+        with self._lock:
+            heard = self.stream._taps or self._subscriptions or (feed is not None and feed.group is not None)
+            rooms = [subscription.room for subscription in self._subscriptions]
+            self._basket.wanted = max(min([BASKET, *rooms]), 1) if heard else 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether its stream was stopped."""
+        return self.stream._halted or self.stream._stops != self._stops
+
+    def look_up(self) -> None:
+        """See that the stream was stopped, also while it waits for a subscription."""
+        for subscription in self._subscriptions:
+            subscription.queue.drained.ring()
 
     def _end(self) -> None:
         self.ended = True
-        self.stream._drive = None
+        self.resume()
+        self._alarm.end()
+        if self.stream._drive is self:
+            self.stream._drive = None
         with _lock, contextlib.suppress(ValueError):
             _drives.remove(self)
-        for queue in self._queues:
-            queue.filled.ring()
+        for subscription in self._subscriptions:
+            subscription.queue.filled.ring()
 
     async def finished(self, timeout_s: float) -> None:
         """Wait until it is over, at most so long."""
@@ -82,55 +221,41 @@ class Drive:
         if self._done is not None:
             self._done.cancel()
 
-    async def subscription(
-        self, *, timer: Timer | None = None, basket: Basket | None = None, **_: Any
-    ) -> AsyncGenerator[Any, None]:
-        """Yield what comes out of the stream from now on; the runner acks. It waits for the slowest subscription."""
-        queue: FlowControlQueue[Tapped] = FlowControlQueue(SUBSCRIPTION_MAXSIZE)
-        self._queues = (*self._queues, queue)
-        loop = Loop()
-        if basket is not None:
-            basket.loop = loop
-        try:
-            while True:
-                for value, cell in queue.drain():
-                    if basket is None:
-                        current_cell.set((*cell[:4], loop))
-                        yield value
-                        continue
-                    basket.add(value, *cell_item(cell))
-                    if len(basket.gathered) >= basket.wanted:
-                        yield FULL
-                if self.ended and not queue.items:
-                    return
-                await queue.filled.wait(lambda: queue.items or self.ended, timeout_s=None if timer is None else timer.left())
-                if timer is not None and timer.passed() and not queue.items:
-                    yield LATE
-        finally:
-            self._queues = tuple(other for other in self._queues if other is not queue)
-            queue.retire()
-            loop.end()
-            current_cell.set(None)
+    def subscribe(self) -> Subscription:
+        """Return what gets all values from now on; the runner waits for it."""
+        with self._lock:
+            subscription = Subscription(self._given + len(self._basket.gathered), SUBSCRIPTION_MAXSIZE)
+            self._subscriptions = (*self._subscriptions, subscription)
+        self._fit()
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Undo ``subscribe``."""
+        with self._lock:
+            self._subscriptions = tuple(other for other in self._subscriptions if other is not subscription)
+        self._fit()
 
 
-def drive(stream: Stream[Any]) -> Drive:
-    """Run a stream on the runner's loop; one that runs there already goes on."""
+def drive(stream: Stream[Any], *, tap: Tap | None = None) -> Drive:
+    """Run a stream on the runner's loop; one that runs there already goes on. A tap is there before the first value."""
     global _thread  # noqa: PLW0603 - one a process is what this module is for
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
     with _lock:
-        if stream._drive is not None:
-            return stream._drive
-        if stream._loops:
-            raise InvalidState("this stream is being iterated: leave that loop first, or make another stream to run")
-        if _thread is None or not _thread.thread.is_alive():
-            _thread = LoopThread(NAME)
-        started = stream._drive = Drive(stream)
-        _drives.append(started)
-        if stream.feed is not None:
-            stream.feed.broker_timeout_s = None
-    started.begin(_thread.loop)
-    return started
+        running = stream._drive
+        if running is None:
+            if stream._loops:
+                raise InvalidState("this stream is being iterated: leave that loop first, or make another stream to run")
+            if _thread is None or not _thread.thread.is_alive():
+                _thread = LoopThread(NAME)
+            running = stream._drive = Drive(stream)
+            _drives.append(running)
+            if stream.feed is not None:
+                stream.feed.broker_timeout_s = None
+    if tap is not None:
+        running.add_tap(tap)
+    running.begin(_thread.loop)  # type: ignore[union-attr] # it has been started
+    return running
 
 
 def running() -> list[Stream[Any]]:

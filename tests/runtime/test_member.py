@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streamlab.broker.base import GroupListener, RecordBatch
-from streamlab.errors import AuthorizationFailed, BrokerUnavailable, OffsetOutOfRange, TopicNotFound
+from streamlab.errors import AuthorizationFailed, BrokerUnavailable, InvalidPosition, OffsetOutOfRange, TopicNotFound
 from streamlab.events import TP
 from streamlab.runtime.io import on_io
 from tests.runtime.conftest import MakeFeed
@@ -281,3 +281,33 @@ async def test_a_broker_that_fails_during_an_assignment_fails_the_feed(
     monkeypatch.setattr(broker, "committed", not_allowed)
     with pytest.raises(AuthorizationFailed, match="not for you"):
         await Consumer(feed(group="g", start="latest")).to_end()
+
+
+async def test_a_start_for_partitions_that_are_committed_or_anothers_is_passed_over(
+    broker: FailingBroker, feed: MakeFeed
+) -> None:
+    await send(broker, "orders", "abcd")
+    await send(broker, "orders", "wxyz", partition=1)
+    await commit(broker, 2)
+    consumer = Consumer(feed(group="g", start={0: 1}))
+    await consumer.until(lambda: consumer.values() == "cd" and consumer.values(partition=1) == "wxyz")
+
+
+async def test_a_feed_that_insists_begins_at_its_start_once(broker: FailingBroker, feed: MakeFeed) -> None:
+    await send(broker, "orders", "abcd")
+    await commit(broker, 3)
+    insisting = feed(group="g", start={0: 1})
+    insisting.insists = True
+    consumer = Consumer(insisting)
+    await consumer.until(lambda: consumer.values() == "bcd")
+    await until_committed(broker, 4)
+    other = Consumer(feed(group="g"))
+    await send(broker, "orders", "e")
+    await until(lambda: other.take() or consumer.take() or (consumer.values() + other.values()).count("e") == 1)
+    assert consumer.values() + other.values() == "bcde"
+
+
+async def test_a_start_for_a_partition_that_is_not_there_is_an_error(broker: FailingBroker, feed: MakeFeed) -> None:
+    consumer = Consumer(feed(group="g", start={7: 1}))
+    with pytest.raises(InvalidPosition, match=r"no partition 7 .* there are \[0, 1\]"):
+        await consumer.to_end()
