@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 START_LIMIT_S = 30.0
+STOP_LIMIT_S = 10.0
 URL = re.compile(r"http://127\.0\.0\.1:\d+/(lab|tree)\?\S*")
 OPTIONS = ("--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1")
 NOTEBOOK_PATHS = {"/lab?": "/lab/tree/{}?", "/tree?": "/notebooks/{}?"}
@@ -56,8 +57,17 @@ def running_lab(folder: Path, log: Path, flavour: Flavour = LAB) -> Iterator[str
     try:
         yield _url(server, log)
     finally:
-        server.terminate()
-        server.wait(10)
+        _stop(server)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    # It has stopped its kernels by then, but waits for ever for the thread of a request that was under way.
+    server.terminate()
+    try:
+        server.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _url(server: subprocess.Popen[bytes], log: Path) -> str:
