@@ -1,0 +1,87 @@
+/** Where the columns of the table lie: widths, what is hidden, which are in sight. */
+import type { Column, Row, Ui } from './protocol';
+import { cellText } from './rowstore';
+import { grouped, timeText } from './format';
+
+export const MIN_WIDTH = 36;
+const MAX_AUTO_WIDTH = 260;
+const CHAR = 7.1;
+const PADDING = 18;
+const LOOKED_AT = 40;
+/** Room for what will come: numbers grow, times keep their length. */
+const ROOM: Record<Column['kind'], number> = { n: 5, s: 5, b: 5, t: 12, o: 8 };
+
+export interface Placed {
+  column: Column;
+  /** Place of its cell in a row as it came. */
+  index: number;
+  left: number;
+  width: number;
+}
+
+export function shownText(text: string, kind: string, column: Column): string {
+  if (kind === 't') return timeText(text);
+  return kind === 'n' && column.group === 'meta' ? grouped(text) : text;
+}
+
+export class Columns {
+  placed: Placed[] = [];
+  width = 0;
+  private readonly auto = new Map<string, number>();
+  private key = '';
+
+  /** Lay out again if something changed; true if so. */
+  layout(columns: Column[], ui: Ui, rows: (Row | undefined)[]): boolean {
+    this.guess(columns, rows);
+    const key = JSON.stringify([columns, ui.hidden, ui.widths, columns.map(column => this.auto.get(column.name))]);
+    if (key === this.key) return false;
+    this.key = key;
+    const hidden = new Set(ui.hidden);
+    let left = 0;
+    this.placed = [];
+    columns.forEach((column, index) => {
+      if (hidden.has(column.name)) return;
+      const width = Math.max(MIN_WIDTH, Math.round(ui.widths[column.name] ?? this.auto.get(column.name) ?? 80));
+      this.placed.push({ column, index, left, width });
+      left += width;
+    });
+    this.width = left;
+    return true;
+  }
+
+  /** Places in `placed` of the first and behind the last column in sight. */
+  inSight(left: number, width: number): [number, number] {
+    let first = 0;
+    while (first < this.placed.length && right(this.placed[first]) <= left) first += 1;
+    let last = first;
+    while (last < this.placed.length && (this.placed[last]?.left ?? 0) < left + width) last += 1;
+    return [first, last];
+  }
+
+  /** The width that fits what is in these rows. */
+  fitting(column: Column, index: number, rows: (Row | undefined)[]): number {
+    let chars = column.name.length + 2;
+    for (const row of rows) {
+      const cell = row?.[index + 1];
+      if (typeof cell === 'number') continue;
+      const kind = Array.isArray(cell) ? cell[0] : column.kind;
+      chars = Math.max(chars, shownText(cellText(cell), kind, column).length);
+    }
+    return Math.round(Math.max(chars, ROOM[column.kind]) * CHAR + PADDING);
+  }
+
+  /** Widths are guessed once, from the first rows: nothing moves that the user did not move. */
+  private guess(columns: Column[], rows: (Row | undefined)[]): void {
+    const known = rows.filter(row => row !== undefined).slice(0, LOOKED_AT);
+    if (known.length === 0) return;
+    columns.forEach((column, index) => {
+      if (this.auto.has(column.name)) return;
+      const room = column.name === 'offset' ? 4 * CHAR : column.kind === 'n' ? CHAR : 0;
+      this.auto.set(column.name, Math.min(MAX_AUTO_WIDTH, this.fitting(column, index, known) + room));
+    });
+  }
+}
+
+function right(placed: Placed | undefined): number {
+  return placed ? placed.left + placed.width : Infinity;
+}
