@@ -1,0 +1,2 @@
+/** The code editor, fetched when it is first needed. */
+export { EditorView } from '@codemirror/view';

@@ -1,0 +1,2 @@
+/** The layout of graphs, fetched when it is first needed. */
+export { instance } from '@viz-js/viz';
