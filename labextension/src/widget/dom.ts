@@ -94,12 +94,16 @@ const ICONS = {
   close: 'M3.3 4.5 4.5 3.3 8 6.8l3.5-3.5 1.2 1.2L9.2 8l3.5 3.5-1.2 1.2L8 9.2l-3.5 3.5-1.2-1.2L6.8 8z',
   down: 'M7.2 2h1.6v8.2l3-3L13 8.4l-5 5-5-5 1.2-1.2 3 3z',
   check: 'M6.3 12.6 2 8.3l1.2-1.2 3.1 3.1 6.5-6.6L14 4.8z',
-  plus: 'M7.2 3h1.6v4.2H13v1.6H8.8V13H7.2V8.8H3V7.2h4.2z'
+  plus: 'M7.2 3h1.6v4.2H13v1.6H8.8V13H7.2V8.8H3V7.2h4.2z',
 } as const;
 export type IconName = keyof typeof ICONS;
 
 export function icon(name: IconName): SVGSVGElement {
-  return svg('svg', { viewBox: '0 0 16 16', class: 'sl-icon', 'aria-hidden': 'true', focusable: 'false' }, svg('path', { d: ICONS[name] }));
+  return svg(
+    'svg',
+    { viewBox: '0 0 16 16', class: 'sl-icon', 'aria-hidden': 'true', focusable: 'false' },
+    svg('path', { d: ICONS[name] }),
+  );
 }
 
 export function button(label: string, props: Props = {}, picture?: IconName): HTMLButtonElement {

@@ -39,7 +39,11 @@ export function duration(seconds: number): string {
     if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`.replace(' 0 s', '');
     return `${grouped(Math.floor(minutes / 60))} h ${minutes % 60} min`.replace(' 0 min', '');
   }
-  for (const [unit, size] of [['s', 1], ['ms', 1e-3], ['µs', 1e-6]] as const)
+  for (const [unit, size] of [
+    ['s', 1],
+    ['ms', 1e-3],
+    ['µs', 1e-6],
+  ] as const)
     if (seconds >= size * 0.9995) return `${short(seconds / size)} ${unit}`;
   return seconds <= 0 ? '0 µs' : seconds < 1e-7 ? `${short(seconds * 1e9)} ns` : `${short(seconds * 1e6)} µs`;
 }

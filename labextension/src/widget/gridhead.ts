@@ -24,7 +24,7 @@ export class GridHead {
     private readonly ui: UiState,
     private readonly columns: Columns,
     private readonly fit: (place: Placed) => number,
-    private readonly leave: () => void
+    private readonly leave: () => void,
   ) {}
 
   draw(first: number, last: number, active: number): void {
@@ -33,7 +33,10 @@ export class GridHead {
     while (this.drawn.length > places.length) this.drawn.pop()?.element.remove();
     const sort = this.ui.get().sort;
     const home = active >= first && active < last ? active : first;
-    places.forEach((place, i) => this.drawOne(this.drawn[i] as DrawnHead, place, first + i, first + i === home, sort));
+    this.drawn.forEach((head, i) => {
+      const place = places[i];
+      if (place) this.drawOne(head, place, first + i, first + i === home, sort);
+    });
   }
 
   /** Focus the header of a column that is in sight. */

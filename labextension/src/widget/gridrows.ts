@@ -16,7 +16,6 @@ interface DrawnCell {
 interface DrawnRow {
   element: HTMLElement;
   cells: DrawnCell[];
-  top: number;
   index: number;
   classes: string;
   columns: string;
@@ -29,18 +28,20 @@ export interface Sight {
   active: number;
   activeColumn: number;
   selected: number | null;
-  offset(row: number): number;
+  /** Where the first row lies in the scrolled content, in pixels. */
+  offset: number;
 }
 
 export class GridRows {
   readonly element = h('div', { class: 'sl-rows', role: 'presentation' });
   private readonly drawn: DrawnRow[] = [];
   private version = 0;
+  private offset = -1;
 
   constructor(
     private readonly id: string,
     private readonly store: RowStore,
-    private readonly columns: Columns
+    private readonly columns: Columns,
   ) {}
 
   /** Columns lie elsewhere: every cell is placed again at the next drawing. */
@@ -53,18 +54,18 @@ export class GridRows {
     while (this.drawn.length > sight.count) this.drawn.pop()?.element.remove();
     const places = this.columns.placed.slice(sight.columns[0], sight.columns[1]);
     const key = `${this.version}:${sight.columns[0]}:${places.length}`;
-    for (let i = 0; i < sight.count; i++) {
-      // A row keeps its element while scrolling: the slot goes round with the index.
-      const index = sight.first + ((i - sight.first % sight.count + sight.count) % sight.count);
-      this.drawRow(this.drawn[i] as DrawnRow, index, sight, places, key);
+    if (this.offset !== sight.offset) {
+      this.offset = sight.offset;
+      this.element.style.transform = `translateY(${sight.offset}px)`;
     }
+    this.drawn.forEach((row, i) => this.drawRow(row, sight.first + i, sight, places, key));
   }
 
   /** Id of the element of a row or cell, for aria-activedescendant. */
   activeId(sight: Sight): string | null {
     const inside = sight.active >= sight.first && sight.active < sight.first + sight.count;
     if (!inside) return null;
-    const slot = sight.active % sight.count;
+    const slot = sight.active - sight.first;
     const column = sight.activeColumn - sight.columns[0];
     return column >= 0 && sight.activeColumn < sight.columns[1] ? `${this.id}-${slot}-${column}` : `${this.id}-${slot}`;
   }
@@ -81,17 +82,12 @@ export class GridRows {
 
   private add(): void {
     const element = h('div', { class: 'sl-row', role: 'row', id: `${this.id}-${this.drawn.length}` });
-    this.drawn.push({ element, cells: [], top: -1, index: -1, classes: '', columns: '' });
+    this.drawn.push({ element, cells: [], index: -1, classes: '', columns: '' });
     this.element.append(element);
   }
 
   private drawRow(row: DrawnRow, index: number, sight: Sight, places: Placed[], key: string): void {
     const data = this.store.at(index);
-    const top = sight.offset(index);
-    if (row.top !== top) {
-      row.top = top;
-      row.element.style.transform = `translateY(${top}px)`;
-    }
     if (row.index !== index) {
       row.index = index;
       setAttribute(row.element, 'aria-rowindex', index + 2);
@@ -117,8 +113,9 @@ export class GridRows {
       row.element.append(element);
     }
     while (row.cells.length > places.length) row.cells.pop()?.element.remove();
-    places.forEach((place, i) => {
-      const cell = row.cells[i] as DrawnCell;
+    row.cells.forEach((cell, i) => {
+      const place = places[i];
+      if (!place) return;
       cell.place = place;
       cell.element.style.left = `${place.left}px`;
       cell.element.style.width = `${place.width}px`;
@@ -127,9 +124,9 @@ export class GridRows {
   }
 
   private fill(row: DrawnRow, data: Row | undefined, activeCell: number): void {
-    for (let i = 0; i < row.cells.length; i++) {
-      const cell = row.cells[i] as DrawnCell;
-      const place = cell.place as Placed;
+    row.cells.forEach((cell, i) => {
+      const place = cell.place;
+      if (!place) return;
       const value = data?.[place.index + 1];
       const content = typeof value === 'number' ? String(value) : value;
       const kind = cellKind(content, place.column);
@@ -145,7 +142,6 @@ export class GridRows {
         setAttribute(cell.element, 'title', kind === 'w' ? 'Large: open the message to see it' : null);
         setAttribute(cell.element, 'dir', kind === 's' || kind === 'o' ? 'auto' : null);
       }
-    }
+    });
   }
 }
-

@@ -7,8 +7,8 @@ export interface Model {
   get(name: string): unknown;
   set(name: string, value: unknown): void;
   save_changes(): void;
-  on(name: string, callback: (...args: never[]) => void): void;
-  off(name: string, callback: (...args: never[]) => void): void;
+  on(name: string, callback: (...args: unknown[]) => void): void;
+  off(name: string, callback: (...args: unknown[]) => void): void;
   send(content: object): void;
 }
 
@@ -41,7 +41,7 @@ export class Link {
 
   constructor(
     private readonly model: Model,
-    private readonly draw: Draw
+    private readonly draw: Draw,
   ) {
     model.on('msg:custom', this.receive);
   }
@@ -93,7 +93,8 @@ export class Link {
   /** Like `request`, with the data checked. */
   async ask<T>(guard: Guard<T>, action: string, args: object = {}, patience = PATIENCE_MS): Promise<T> {
     const { data } = await this.request(action, args, patience);
-    if (!guard(data)) throw new Error(`The kernel's answer to “${action}” is not understood. Restart the kernel and reload the page.`);
+    if (!guard(data))
+      throw new Error(`The kernel's answer to “${action}” is not understood. Restart the kernel and reload the page.`);
     return data;
   }
 

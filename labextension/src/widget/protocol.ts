@@ -23,7 +23,7 @@ const treeFields = shape({
   v: maybe(isText),
   n: maybe(isNumber),
   more: maybe(isNumber),
-  w: maybe(isNumber)
+  w: maybe(isNumber),
 });
 
 export function isTree(value: unknown): value is Tree {
@@ -37,8 +37,7 @@ export type Cell = null | string | [string, string];
 export type Row = [number, ...Cell[]];
 
 const isCell = either(orNull(isText), pair(isText, isText));
-export const isRow = (value: unknown): value is Row =>
-  Array.isArray(value) && isNumber(value[0]) && value.slice(1).every(isCell);
+export const isRow = (value: unknown): value is Row => Array.isArray(value) && isNumber(value[0]) && value.slice(1).every(isCell);
 
 export const isColumn = shape({ name: isText, kind: oneOf('n', 's', 'b', 't', 'o'), group: oneOf('meta', 'value') });
 export type Column = Guarded<typeof isColumn>;
@@ -61,7 +60,7 @@ export const isHead = shape({
   busy: orNull(isText),
   subshells: isFlag,
   startedHere: isFlag,
-  spark: list(isNumber)
+  spark: list(isNumber),
 });
 export type Head = Guarded<typeof isHead>;
 
@@ -77,7 +76,7 @@ export const isNode = shape({
   passed: isNumber,
   skipped: isNumber,
   seconds: orNull(isNumber),
-  rate: orNull(isNumber)
+  rate: orNull(isNumber),
 });
 export type PipeNode = Guarded<typeof isNode>;
 export const isPipe = shape({ nodes: list(isNode) });
@@ -90,7 +89,7 @@ export const isRows = shape({
   base: isNumber,
   order: oneOf('live', 'filtered', 'sorted'),
   scanning: isFlag,
-  cols: list(isColumn)
+  cols: list(isColumn),
 });
 export type Rows = Guarded<typeof isRows>;
 
@@ -98,7 +97,7 @@ export const isHist = shape({
   from: isNumber,
   step: isNumber,
   counts: list(isNumber),
-  selected: orNull(pair(isNumber, isNumber))
+  selected: orNull(pair(isNumber, isNumber)),
 });
 export type Hist = Guarded<typeof isHist>;
 
@@ -111,7 +110,7 @@ export const isSample = shape({
   after: orNull(isTree),
   error: orNull(isText),
   at: isNumber,
-  diff: list(isChange)
+  diff: list(isChange),
 });
 export type Sample = Guarded<typeof isSample>;
 
@@ -123,7 +122,7 @@ export const isBatch = shape({
   waiting: isFlag,
   columns: list(isColumn),
   rows: list(list(isCell)),
-  total: isNumber
+  total: isNumber,
 });
 export type Batch = Guarded<typeof isBatch>;
 
@@ -133,7 +132,7 @@ export const isFailure = shape({
   where: isText,
   processor: orNull(isText),
   error: isText,
-  message: isText
+  message: isText,
 });
 export type Failure = Guarded<typeof isFailure>;
 export const isErrors = shape({ total: isNumber, kept: isNumber, rows: list(isFailure) });
@@ -142,7 +141,7 @@ export type Errors = Guarded<typeof isErrors>;
 export const isMark = shape({
   id: isText,
   text: isText,
-  state: oneOf('ok', 'idle', 'off', 'error', 'paused')
+  state: oneOf('ok', 'idle', 'off', 'error', 'paused'),
 });
 export type Mark = Guarded<typeof isMark>;
 export const isGraph = shape({ dot: maybe(isText), marks: list(isMark) });
@@ -161,7 +160,7 @@ export const SECTIONS = {
   batch: isBatch,
   errors: isErrors,
   graph: isGraph,
-  notice: isNotice
+  notice: isNotice,
 } as const;
 export type SectionName = keyof typeof SECTIONS;
 export type Sections = { -readonly [K in SectionName]?: Guarded<(typeof SECTIONS)[K]> };
@@ -171,14 +170,14 @@ export type Frame = Guarded<typeof isFrame> & Record<string, unknown>;
 
 export const isReply = either(
   shape({ t: oneOf('reply'), view: isText, rid: isText, ok: (v): v is true => v === true, data: isUnknown }),
-  shape({ t: oneOf('reply'), view: isText, rid: isText, ok: (v): v is false => v === false, error: isText })
+  shape({ t: oneOf('reply'), view: isText, rid: isText, ok: (v): v is false => v === false, error: isText }),
 );
 export type Reply = Guarded<typeof isReply>;
 
 /** What is shown of a stream, shared by all views of one explorer. */
 export const isSelected = either(
   shape({ kind: oneOf('processor'), name: isText }),
-  either(shape({ kind: oneOf('message'), seq: isNumber }), shape({ kind: oneOf('source') }))
+  either(shape({ kind: oneOf('message'), seq: isNumber }), shape({ kind: oneOf('source') })),
 );
 export type Selected = Guarded<typeof isSelected>;
 export type Tab = 'messages' | 'batches' | 'graph' | 'errors';
@@ -192,7 +191,7 @@ export const isUi = shape({
   sort: orNull(pair(isText, oneOf('asc', 'desc'))),
   brush: orNull(pair(isNumber, isNumber)),
   hidden: list(isText),
-  widths: isWidths
+  widths: isWidths,
 });
 export type Ui = Guarded<typeof isUi>;
 

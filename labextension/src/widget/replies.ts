@@ -18,7 +18,7 @@ export const isMessage = shape({
   headers: list(isHeader),
   sizes: shape({ key: orNull(isNumber), value: orNull(isNumber), headers: orNull(isNumber) }),
   decoder: orNull(isText),
-  raw: isFlag
+  raw: isFlag,
 });
 export type Message = Guarded<typeof isMessage>;
 
@@ -38,9 +38,7 @@ export const isTrial = shape({
   errors: isNumber,
   seconds: orNull(isNumber),
   cut: orNull(isText),
-  rows: list(
-    shape({ seq: isNumber, before: isTree, after: orNull(isTree), error: orNull(isText), traceback: maybe(isText) })
-  )
+  rows: list(shape({ seq: isNumber, before: isTree, after: orNull(isTree), error: orNull(isText), traceback: maybe(isText) })),
 });
 export type Trial = Guarded<typeof isTrial>;
 
@@ -56,7 +54,7 @@ export const isErrorDetail = shape({
   traceback: isText,
   key: orNull(isTree),
   value: orNull(isTree),
-  headers: list(pair(isText, orNull(isText)))
+  headers: list(pair(isText, orNull(isText))),
 });
 export type ErrorDetail = Guarded<typeof isErrorDetail>;
 export const isRetried = shape({ retried: isNumber });

@@ -50,7 +50,8 @@ export class RowStore {
 
   /** True if all these rows are here. */
   has(first: number, count: number): boolean {
-    for (let index = first; index < Math.min(first + count, this.total); index++) if (!this.rows.has(this.base + index)) return false;
+    for (let index = first; index < Math.min(first + count, this.total); index++)
+      if (!this.rows.has(this.base + index)) return false;
     return true;
   }
 

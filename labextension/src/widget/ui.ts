@@ -11,14 +11,18 @@ export const START: Ui = {
   sort: null,
   brush: null,
   hidden: [],
-  widths: {}
+  widths: {},
 };
+
+const SAVE_MS = 100;
 
 type Listener = (now: Ui, before: Ui) => void;
 
 export class UiState {
   private now: Ui;
   private readonly listeners: Listener[] = [];
+  private pause: ReturnType<typeof setTimeout> | undefined;
+  private unsaved = false;
 
   constructor(private readonly model: Model) {
     this.now = this.read();
@@ -37,8 +41,22 @@ export class UiState {
     const next = { ...this.now, ...part };
     if (JSON.stringify(next) === JSON.stringify(this.now)) return;
     this.model.set('ui', next);
-    this.model.save_changes();
     this.accept(next);
+    this.save();
+  }
+
+  /** At once, and while things change quickly (a column is being dragged) once in a while. */
+  private save(): void {
+    if (this.pause !== undefined) {
+      this.unsaved = true;
+      return;
+    }
+    this.model.save_changes();
+    this.pause = setTimeout(() => {
+      this.pause = undefined;
+      if (this.unsaved) this.save();
+      this.unsaved = false;
+    }, SAVE_MS);
   }
 
   select(selected: Selected | null): void {
@@ -47,6 +65,8 @@ export class UiState {
 
   dispose(): void {
     this.model.off('change:ui', this.changed);
+    clearTimeout(this.pause);
+    if (this.unsaved) this.model.save_changes();
     this.listeners.length = 0;
   }
 
