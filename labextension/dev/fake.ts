@@ -373,10 +373,7 @@ export class FakeModel implements Model {
         after: toTree(now, true),
         error: null,
         at: now.time,
-        diff: [
-          { path: ['vat'], change: 'added' },
-          { path: ['amount'], change: 'changed' },
-        ],
+        diff: [{ path: ['vat'], change: 'added' }],
       },
       batch: {
         number: Math.floor(this.frames / 4),

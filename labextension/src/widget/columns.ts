@@ -5,8 +5,8 @@ import { grouped, timeText } from './format';
 
 export const MIN_WIDTH = 36;
 const MAX_AUTO_WIDTH = 260;
-const CHAR = 7.1;
-const PADDING = 18;
+const CHAR = 6.9;
+const PADDING = 17;
 const LOOKED_AT = 40;
 /** Room for what will come: numbers grow, times keep their length. */
 const ROOM: Record<Column['kind'], number> = { n: 5, s: 5, b: 5, t: 12, o: 8 };
@@ -60,7 +60,7 @@ export class Columns {
 
   /** The width that fits what is in these rows. */
   fitting(column: Column, index: number, rows: (Row | undefined)[]): number {
-    let chars = column.name.length + 2;
+    let chars = column.name.length + 1;
     for (const row of rows) {
       const cell = row?.[index + 1];
       if (typeof cell === 'number') continue;
@@ -76,7 +76,7 @@ export class Columns {
     if (known.length === 0) return;
     columns.forEach((column, index) => {
       if (this.auto.has(column.name)) return;
-      const room = column.name === 'offset' ? 4 * CHAR : column.kind === 'n' ? CHAR : 0;
+      const room = column.name === 'offset' ? 2 * CHAR : 0;
       this.auto.set(column.name, Math.min(MAX_AUTO_WIDTH, this.fitting(column, index, known) + room));
     });
   }

@@ -140,7 +140,7 @@ function drawNode({ node, element, label, detail, edge }: Drawn, flow: number | 
   setClass(element, 'sl-off', !node.enabled);
   setClass(element, 'sl-error', bad);
   setClass(element, 'sl-source', node.kind === 'source');
-  setClass(element, 'sl-movable', movable(node));
+  setClass(element, 'sl-function', node.kind === 'processor' || node.kind === 'filter');
   setAttribute(element, 'title', `${node.label}: ${node.enabled ? detailOf(node) : 'off'}`);
   if (!edge) return;
   setClass(edge, 'sl-off', !node.enabled);

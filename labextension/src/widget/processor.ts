@@ -137,7 +137,7 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
       const focused = document.activeElement;
       const side = element.contains(focused) ? (before.contains(focused) ? before : after) : null;
       const path = focused?.getAttribute('data-path');
-      const common = { depth: 2, diff: sample.diff };
+      const common = { depth: 1, diff: sample.diff };
       before.replaceChildren(
         caption('before'),
         treeView(sample.before, { ...common, label: 'Before', folds: folds[0], side: 'before' }),

@@ -30,6 +30,11 @@ export function marks(diff: Change[], side: 'before' | 'after'): Map<string, Cha
   return new Map(diff.filter(change => change.change !== absent).map(change => [pathKey(change.path), change.change]));
 }
 
+/** What differs is shown though it lies deep. */
+function leadsToChange(path: string[], diff: Change[] = []): boolean {
+  return diff.some(change => change.path.length > path.length && path.every((name, i) => change.path[i] === name));
+}
+
 /** A value in one line, cut. */
 export function oneLine(tree: Tree, limit = 120): string {
   const text = line(tree, limit);
@@ -85,7 +90,7 @@ function item(tree: Tree, place: Place, options: TreeOptions, known: Map<string,
     children.hidden = !open;
     if (open && children.childElementCount === 0) children.append(...kids(tree, place, options, known));
   };
-  show(options.folds.get(key) ?? place.level <= (options.depth ?? 2));
+  show(options.folds.get(key) ?? (place.level <= (options.depth ?? 2) || leadsToChange(place.path, options.diff)));
   const toggle = (): void => {
     const open = element.getAttribute('aria-expanded') !== 'true';
     options.folds.set(key, open);
