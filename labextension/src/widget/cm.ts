@@ -83,6 +83,7 @@ export function mount(options: EditorOptions): MountedEditor {
       ],
     }),
   });
+  view.scrollDOM.setAttribute('data-lm-suppress-shortcuts', 'true');
   return {
     focus: () => view.focus(),
     hasFocus: () => view.hasFocus,

@@ -5,11 +5,13 @@ import { grouped, timeText } from './format';
 
 export const MIN_WIDTH = 36;
 const MAX_AUTO_WIDTH = 260;
-const CHAR = 6.9;
-const PADDING = 17;
+/** Where text cannot be measured. */
+const CHAR = 7;
+const PADDING = 18;
 const LOOKED_AT = 40;
 /** Room for what will come: numbers grow, times keep their length. */
-const ROOM: Record<Column['kind'], number> = { n: 5, s: 5, b: 5, t: 12, o: 8 };
+const ROOM: Record<Column['kind'], string> = { n: '00000', s: 'xxxxx', b: 'false', t: '00:00:00.000', o: 'xxxxxxxx' };
+const LONGEST = 60;
 
 export interface Placed {
   column: Column;
@@ -29,6 +31,7 @@ export class Columns {
   width = 0;
   private readonly auto = new Map<string, number>();
   private key = '';
+  private pen: CanvasRenderingContext2D | null = null;
 
   /** Lay out again if something changed; true if so. */
   layout(columns: Column[], ui: Ui, rows: (Row | undefined)[]): boolean {
@@ -60,14 +63,26 @@ export class Columns {
 
   /** The width that fits what is in these rows. */
   fitting(column: Column, index: number, rows: (Row | undefined)[]): number {
-    let chars = column.name.length + 1;
+    // The header is bold and has room for the arrow of the sorting.
+    let width = Math.max(this.measure(column.name) * 1.12 + 10, this.measure(ROOM[column.kind]));
     for (const row of rows) {
       const cell = row?.[index + 1];
       if (typeof cell === 'number') continue;
       const kind = Array.isArray(cell) ? cell[0] : column.kind;
-      chars = Math.max(chars, shownText(cellText(cell), kind, column).length);
+      width = Math.max(width, this.measure(shownText(cellText(cell), kind, column)));
     }
-    return Math.round(Math.max(chars, ROOM[column.kind]) * CHAR + PADDING);
+    return Math.ceil(width) + PADDING;
+  }
+
+  /** The font that widths are measured with. */
+  set font(font: string) {
+    this.pen ??= document.createElement('canvas').getContext('2d');
+    if (this.pen) this.pen.font = font;
+  }
+
+  private measure(text: string): number {
+    const start = text.slice(0, LONGEST);
+    return this.pen ? this.pen.measureText(start).width : start.length * CHAR;
   }
 
   /** Widths are guessed once, from the first rows: nothing moves that the user did not move. */
@@ -76,7 +91,7 @@ export class Columns {
     if (known.length === 0) return;
     columns.forEach((column, index) => {
       if (this.auto.has(column.name)) return;
-      const room = column.name === 'offset' ? 2 * CHAR : 0;
+      const room = column.name === 'offset' ? 2 * CHAR : 0; // it will have more digits soon
       this.auto.set(column.name, Math.min(MAX_AUTO_WIDTH, this.fitting(column, index, known) + room));
     });
   }

@@ -40,8 +40,8 @@ export const OWN_KEYS = 'data-lm-suppress-shortcuts';
 
 export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...kids: Kid[]): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (typeof value === 'function') element.addEventListener(name.slice(2), value as EventListener);
+  for (const [name, value] of Object.entries(props) as [string, Value | EventListener][]) {
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value);
     else setAttribute(element, name, value);
   }
   if (FOCUSABLE.has(tag) || props.tabindex !== undefined) element.setAttribute(OWN_KEYS, 'true');

@@ -63,19 +63,19 @@ export function explorer(model: Model, el: HTMLElement): () => void {
 
 /** A section that cannot be drawn does not keep the others from being drawn. */
 export function deal(frame: Frame, rows: DataView | null, handlers: Handlers): void {
-  let problem: unknown = null;
+  const problems: unknown[] = [];
   for (const name of Object.keys(handlers) as SectionName[]) {
     try {
       dealOne(frame, rows, handlers, name);
     } catch (error) {
-      problem ??= error;
+      problems.push(error);
     }
   }
-  if (problem !== null) throw problem;
+  if (problems.length > 0) throw new AggregateError(problems, 'Parts of a frame could not be drawn.');
 }
 
-function dealOne<K extends SectionName>(frame: Frame, rows: DataView | null, handlers: Handlers, name: K): void {
-  const found = section(frame, name);
+function dealOne<K extends SectionName>(frame: Frame, rows: DataView | null, handlers: Pick<Handlers, K>, name: K): void {
+  const found: Sections[K] = section(frame, name);
   if (found !== undefined) handlers[name](found, rows);
 }
 
@@ -144,8 +144,8 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
       link.subshells = head.subshells;
       setAttribute(root, 'aria-label', `Stream explorer: ${head.name}`);
       setClass(root, 'sl-over', head.state === 'stopped' || head.state === 'failed');
-      for (const part of [bar, subshells, ended, status, side]) 'head' in part ? part.head(head) : part.update(head);
-      table.head(head);
+      for (const part of [bar, subshells, ended, status]) part.update(head);
+      for (const part of [side, table]) part.head(head);
       strip.label('errors', head.errors > 0 ? `Errors ${grouped(head.errors)}` : 'Errors');
     },
     pipe: now => {

@@ -9,7 +9,8 @@ import type { Graph, Mark } from './protocol';
 interface Layout {
   renderSVGElement(dot: string): SVGSVGElement;
 }
-const KEY = Symbol.for('streamlab.viz');
+/** One for the page: starting the layout engine takes longer than using it. */
+const PAGE = globalThis as { streamlabLayout?: Promise<Layout> | undefined };
 const STATES = ['ok', 'idle', 'off', 'error', 'paused'] as const;
 
 export interface GraphTab {
@@ -69,10 +70,9 @@ export function graphTab(context: Context): GraphTab {
 }
 
 async function layout(context: Context): Promise<Layout> {
-  const page = globalThis as { [KEY]?: Promise<Layout> };
-  page[KEY] ??= asset(context.link, 'viz').then(module => (module as { instance(): Promise<Layout> }).instance());
-  page[KEY].catch(() => delete page[KEY]);
-  return page[KEY];
+  PAGE.streamlabLayout ??= asset(context.link, 'viz').then(module => (module as { instance(): Promise<Layout> }).instance());
+  PAGE.streamlabLayout.catch(() => (PAGE.streamlabLayout = undefined));
+  return PAGE.streamlabLayout;
 }
 
 /** Nodes that stand in the pipeline become buttons; the rest is a picture. */

@@ -141,6 +141,7 @@ export class Grid {
   private place(): void {
     const { first, count } = this.scroll.drawn();
     const known = Array.from({ length: count }, (_, i) => this.store.at(first + i));
+    if (this.columns.placed.length === 0) this.columns.font = getComputedStyle(this.element).font;
     if (this.columns.layout(this.store.columns, this.context.ui.get(), known)) {
       this.rows.replaced();
       this.canvas.style.width = this.head.element.style.width = `${this.columns.width}px`;

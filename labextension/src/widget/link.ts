@@ -18,8 +18,8 @@ export interface Answer {
 }
 type Draw = (frame: Frame, rows: DataView | null) => void;
 interface Pending {
-  resolve(answer: Answer): void;
-  reject(reason: Error): void;
+  resolve: (answer: Answer) => void;
+  reject: (reason: Error) => void;
   timer: ReturnType<typeof setTimeout>;
 }
 
@@ -101,7 +101,7 @@ export class Link {
   private readonly receive = (content: unknown, buffers: unknown): void => {
     const parts = Array.isArray(buffers) ? buffers.filter((part): part is DataView => part instanceof DataView) : [];
     if (isFrame(content)) {
-      if (content.view === this.view) this.take(content as Frame, parts[0] ?? null);
+      if (content.view === this.view) this.take(content, parts[0] ?? null);
     } else if (isReply(content) && content.view === this.view) {
       const pending = this.pending.get(content.rid);
       if (!pending) return;

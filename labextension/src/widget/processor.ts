@@ -146,7 +146,7 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
       if (sample.error !== null) after.append(h('pre', { class: 'sl-text sl-bad' }, sample.error));
       else if (sample.after) after.append(treeView(sample.after, { ...common, label: 'After', folds: folds[1], side: 'after' }));
       else after.append(h('p', { class: 'sl-dim' }, 'skipped'));
-      if (side && path != null)
+      if (side && typeof path === 'string')
         [...side.querySelectorAll<HTMLElement>('[data-path]')].find(one => one.dataset.path === path)?.focus();
     },
   };

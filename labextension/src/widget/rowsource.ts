@@ -41,19 +41,22 @@ export class RowSource {
   }
 
   private async ask(): Promise<void> {
+    this.asking = true;
+    for (let wanted = this.taken(); wanted; wanted = this.taken()) {
+      try {
+        const { data, buffers } = await this.link.request('rows', { ...wanted, base: this.store.base });
+        if (isRows(data)) this.receive(data, buffers[0] ?? null);
+      } catch {
+        // The next scrolling, or the next frame, asks again.
+      }
+    }
+    this.asking = false;
+  }
+
+  /** What is still wanted: what came meanwhile is not asked for again. */
+  private taken(): { first: number; count: number } | null {
     const wanted = this.next;
     this.next = null;
-    if (!wanted) return;
-    this.asking = true;
-    try {
-      const { data, buffers } = await this.link.request('rows', { ...wanted, base: this.store.base });
-      this.asking = false;
-      if (isRows(data)) this.receive(data, buffers[0] ?? null);
-    } catch {
-      // The next scrolling, or the next frame, asks again.
-    } finally {
-      this.asking = false;
-    }
-    if (this.next) void this.ask();
+    return wanted;
   }
 }

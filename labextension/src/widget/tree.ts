@@ -81,7 +81,8 @@ function item(tree: Tree, place: Place, options: TreeOptions, known: Map<string,
     { class: 'sl-treeitem', role: 'treeitem', tabindex: -1, 'aria-level': place.level, 'data-path': key },
     head,
   );
-  if (tree.w !== undefined && options.onWithheld) head.append(button(`Show ${bytes(tree.w)}`, { onclick: options.onWithheld }));
+  if (tree.w !== undefined && options.onWithheld)
+    head.append(button(`Show ${bytes(tree.w)}`, { class: 'sl-framed', onclick: options.onWithheld }));
   if (!folds) return element;
   const children = h('div', { class: 'sl-treekids', role: 'group' });
   element.append(children);
@@ -124,7 +125,14 @@ function label(tree: Tree, place: Place): HTMLElement[] {
 
 function value(tree: Tree, change: Change['change'] | undefined): HTMLElement {
   const size = tree.n ?? tree.c?.length ?? 0;
-  const text = tree.k === 'o' ? `{ ${count(size, 'field')} }` : tree.k === 'a' ? `[ ${count(size, 'item')} ]` : leafText(tree);
+  const withheld = tree.w !== undefined && tree.v === undefined;
+  const text = withheld
+    ? ''
+    : tree.k === 'o'
+      ? `{ ${count(size, 'field')} }`
+      : tree.k === 'a'
+        ? `[ ${count(size, 'item')} ]`
+        : leafText(tree);
   const shown = h('span', { class: `sl-value sl-kind-${tree.k}`, dir: tree.k === 's' ? 'auto' : 'ltr' }, text);
   if (!change) return shown;
   const marked = h(change === 'removed' ? 'del' : 'ins', { class: `sl-${change}`, title: change }, shown);
@@ -140,12 +148,14 @@ function keys(root: HTMLElement, event: KeyboardEvent): void {
   const open = now.getAttribute('aria-expanded');
   const toggle = (): boolean => now.dispatchEvent(new CustomEvent('sl-toggle'));
   const go = (target: HTMLElement | null | undefined): void => target?.focus();
+  const step = event.key === 'ArrowRight' ? 'false' : 'true';
   if (event.key === 'ArrowDown') go(shown[at + 1]);
   else if (event.key === 'ArrowUp') go(shown[at - 1]);
   else if (event.key === 'Home') go(shown[0]);
   else if (event.key === 'End') go(shown.at(-1));
-  else if (event.key === 'ArrowRight') open === 'false' ? toggle() : go(open === 'true' ? shown[at + 1] : null);
-  else if (event.key === 'ArrowLeft') open === 'true' ? toggle() : go(now.parentElement?.closest<HTMLElement>('[role=treeitem]'));
+  else if (['ArrowRight', 'ArrowLeft'].includes(event.key) && open === step) toggle();
+  else if (event.key === 'ArrowRight') go(open === 'true' ? shown[at + 1] : null);
+  else if (event.key === 'ArrowLeft') go(now.parentElement?.closest<HTMLElement>('[role=treeitem]'));
   else if (event.key === 'Enter' || event.key === ' ') toggle();
   else return;
   event.preventDefault();

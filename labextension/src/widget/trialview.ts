@@ -1,5 +1,5 @@
 /** What a dry run of a processor gave: one line of counts, and the results message by message. */
-import { h } from './dom';
+import { h, iconButton } from './dom';
 import { count, duration } from './format';
 import type { Trial } from './replies';
 import { oneLine, treeView } from './tree';
@@ -8,18 +8,25 @@ const SHOWN = 50;
 const LINE = 80;
 
 export function trialSummary(trial: Trial): string {
-  const parts = [`${count(trial.ok, 'ok', 'ok')}`, count(trial.errors, 'error')];
-  if (trial.skipped > 0) parts.splice(1, 0, `${count(trial.skipped, 'skipped', 'skipped')}`);
+  const parts = [count(trial.ok, 'ok', 'ok'), count(trial.errors, 'error')];
+  if (trial.skipped > 0) parts.splice(1, 0, count(trial.skipped, 'skipped', 'skipped'));
   if (trial.seconds !== null) parts.push(`${duration(trial.seconds)} each`);
   return parts.join(', ') + (trial.cut === null ? '' : `; ${trial.cut}`);
 }
 
 /** Errors first: they are what one looks for. */
-export function trialResults(trial: Trial): HTMLElement {
+export function trialResults(trial: Trial, close: () => void): HTMLElement {
   const rows = [...trial.rows].sort((a, b) => Number(b.error !== null) - Number(a.error !== null));
   const items = rows.slice(0, SHOWN).map(result);
   if (items.length === 0) items.push(h('p', { class: 'sl-dim sl-pad' }, 'There is no message in the window to try it on.'));
-  return h('div', { class: 'sl-results', role: 'group', 'aria-label': 'Results of the trial' }, ...items);
+  const head = h(
+    'div',
+    { class: 'sl-line sl-resulthead' },
+    h('span', { class: 'sl-dim' }, `The last ${count(trial.tried, 'message')}, nothing changed`),
+    h('span', { class: 'sl-space' }),
+    iconButton('Close the results', 'close', { onclick: close }),
+  );
+  return h('div', { class: 'sl-results', role: 'group', 'aria-label': 'Results of the trial' }, head, ...items);
 }
 
 function result(row: Trial['rows'][number]): HTMLElement {

@@ -82,7 +82,7 @@ export function workbench(context: Context, name: string | null): Workbench {
     try {
       const outcome = await context.link.ask(isTrial, 'try', { name, code: code.text(), at: null }, TRY_MS);
       say(trialSummary(outcome), outcome.errors > 0);
-      results.replaceChildren(trialResults(outcome));
+      results.replaceChildren(trialResults(outcome, () => results.replaceChildren()));
     } catch (error) {
       say(messageOf(error), true);
       results.replaceChildren();
