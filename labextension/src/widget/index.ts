@@ -1,11 +1,20 @@
-/** The explorer's front end, as anywidget wants it. */
+/** The explorer: what anywidget calls. */
+import { explorer } from './explorer';
+import { PROTOCOL } from './protocol';
+import type { Model } from './link';
 
-interface Rendered {
+interface Call {
+  model: Model;
   el: HTMLElement;
 }
 
-function render({ el }: Rendered): void {
-  el.classList.add('sl-explorer');
+function initialize({ model }: { model: Model }): void {
+  const theirs = model.get('protocol');
+  if (theirs !== PROTOCOL) console.warn(`streamlab: the kernel speaks protocol ${String(theirs)}, this view ${PROTOCOL}`);
 }
 
-export default { render };
+function render({ model, el }: Call): () => void {
+  return explorer(model, el);
+}
+
+export default { initialize, render };

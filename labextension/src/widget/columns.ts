@@ -1,0 +1,102 @@
+/** Where the columns of the table lie: widths, what is hidden, which are in sight. */
+import type { Column, Row, Ui } from './protocol';
+import { cellText } from './rowstore';
+import { grouped, timeText } from './format';
+
+export const MIN_WIDTH = 36;
+const MAX_AUTO_WIDTH = 260;
+/** Where text cannot be measured. */
+const CHAR = 7;
+const PADDING = 18;
+const LOOKED_AT = 40;
+/** Room for what will come: numbers grow, times keep their length. */
+const ROOM: Record<Column['kind'], string> = { n: '00000', s: 'xxxxx', b: 'false', t: '00:00:00.000', o: 'xxxxxxxx' };
+const LONGEST = 60;
+
+export interface Placed {
+  column: Column;
+  /** Place of its cell in a row as it came. */
+  index: number;
+  left: number;
+  width: number;
+}
+
+export function shownText(text: string, kind: string, column: Column): string {
+  if (kind === 't') return timeText(text);
+  return kind === 'n' && column.group === 'meta' ? grouped(text) : text;
+}
+
+export class Columns {
+  placed: Placed[] = [];
+  width = 0;
+  private readonly auto = new Map<string, number>();
+  private key = '';
+  private pen: CanvasRenderingContext2D | null = null;
+
+  /** Lay out again if something changed; true if so. */
+  layout(columns: Column[], ui: Ui, rows: (Row | undefined)[]): boolean {
+    this.guess(columns, rows);
+    const key = JSON.stringify([columns, ui.hidden, ui.widths, columns.map(column => this.auto.get(column.name))]);
+    if (key === this.key) return false;
+    this.key = key;
+    const hidden = new Set(ui.hidden);
+    let left = 0;
+    this.placed = [];
+    columns.forEach((column, index) => {
+      if (hidden.has(column.name)) return;
+      const width = Math.max(MIN_WIDTH, Math.round(ui.widths[column.name] ?? this.auto.get(column.name) ?? 80));
+      this.placed.push({ column, index, left, width });
+      left += width;
+    });
+    this.width = left;
+    return true;
+  }
+
+  /** Places in `placed` of the first and behind the last column in sight. */
+  inSight(left: number, width: number): [number, number] {
+    let first = 0;
+    while (first < this.placed.length && right(this.placed[first]) <= left) first += 1;
+    let last = first;
+    while (last < this.placed.length && (this.placed[last]?.left ?? 0) < left + width) last += 1;
+    return [first, last];
+  }
+
+  /** The width that fits what is in these rows. */
+  fitting(column: Column, index: number, rows: (Row | undefined)[]): number {
+    // The header is bold and has room for the arrow of the sorting.
+    let width = Math.max(this.measure(column.name) * 1.12 + 10, this.measure(ROOM[column.kind]));
+    for (const row of rows) {
+      const cell = row?.[index + 1];
+      if (typeof cell === 'number') continue;
+      const kind = Array.isArray(cell) ? cell[0] : column.kind;
+      width = Math.max(width, this.measure(shownText(cellText(cell), kind, column)));
+    }
+    return Math.ceil(width) + PADDING;
+  }
+
+  /** The font that widths are measured with. */
+  set font(font: string) {
+    this.pen ??= document.createElement('canvas').getContext('2d');
+    if (this.pen) this.pen.font = font;
+  }
+
+  private measure(text: string): number {
+    const start = text.slice(0, LONGEST);
+    return this.pen ? this.pen.measureText(start).width : start.length * CHAR;
+  }
+
+  /** Widths are guessed once, from the first rows: nothing moves that the user did not move. */
+  private guess(columns: Column[], rows: (Row | undefined)[]): void {
+    const known = rows.filter(row => row !== undefined).slice(0, LOOKED_AT);
+    if (known.length === 0) return;
+    columns.forEach((column, index) => {
+      if (this.auto.has(column.name)) return;
+      const room = column.name === 'offset' ? 2 * CHAR : 0; // it will have more digits soon
+      this.auto.set(column.name, Math.min(MAX_AUTO_WIDTH, this.fitting(column, index, known) + room));
+    });
+  }
+}
+
+function right(placed: Placed | undefined): number {
+  return placed ? placed.left + placed.width : Infinity;
+}

@@ -1,0 +1,40 @@
+/** What every part of a view is given. */
+import type { Link } from './link';
+import type { Head, Pipe } from './protocol';
+import type { UiState } from './ui';
+
+export interface Context {
+  readonly link: Link;
+  readonly ui: UiState;
+  /** Aborted when the view goes. */
+  readonly signal: AbortSignal;
+  /** The latest of what the kernel said, null before the first frame. */
+  readonly latest: { head: Head | null; pipe: Pipe | null };
+  /** Say something in the line below the pipeline. */
+  notice(text: string, kind: 'info' | 'warning' | 'error'): void;
+  /** Tell a screen reader; for changes of state only. */
+  announce(text: string): void;
+  /** Open the editor of a processor that does not exist yet. */
+  newProcessor(): void;
+}
+
+/** A part of the view; `update` gets the section that changed. */
+export interface Part<Section> {
+  readonly element: HTMLElement;
+  update(section: Section): void;
+}
+
+/** Ask the kernel and show in the notice line what went wrong. True if it was done. */
+export async function act(context: Context, action: string, args: object = {}): Promise<boolean> {
+  try {
+    await context.link.request(action, args);
+    return true;
+  } catch (error) {
+    if (!context.signal.aborted) context.notice(messageOf(error), 'error');
+    return false;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

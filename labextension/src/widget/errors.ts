@@ -1,0 +1,161 @@
+/** The tab of the errors: each bad record and each failure of a processor, with its traceback; some can be retried. */
+import type { Context } from './context';
+import { messageOf } from './context';
+import { button, h, setText } from './dom';
+import { clock, count, grouped, moment } from './format';
+import type { Errors, Failure } from './protocol';
+import { isErrorDetail, isErrorRows, isRetried } from './replies';
+import type { ErrorDetail } from './replies';
+import { treeView } from './tree';
+
+const OLDER = 50;
+const RETRY_MS = 60_000;
+
+export interface ErrorsTab {
+  readonly element: HTMLElement;
+  update(errors: Errors): void;
+}
+
+interface Drawn {
+  element: HTMLElement;
+  box: HTMLInputElement;
+}
+
+export function errorsTab(context: Context): ErrorsTab {
+  const all = h('input', { type: 'checkbox', 'aria-label': 'Select all that are shown' });
+  const retry = button('Retry selected', { class: 'sl-framed', disabled: true, onclick: () => void retrySelected() });
+  const summary = h('span', { class: 'sl-dim' });
+  const older = button('Show older', { class: 'sl-framed', hidden: true, onclick: () => void showOlder() });
+  const rows = h('ul', { class: 'sl-errorlist', 'aria-label': 'Errors' });
+  const empty = h(
+    'div',
+    { class: 'sl-empty' },
+    'No errors. A record that cannot be decoded, or that a processor fails on, shows here with its traceback.',
+  );
+  const bar = h('div', { class: 'sl-line sl-errorbar' }, all, retry, summary);
+  const element = h('div', { class: 'sl-scroll' }, bar, rows, older, empty);
+  const drawn = new Map<number, Drawn>();
+  let latest: Errors = { total: 0, kept: 0, rows: [] };
+
+  const chosen = (): number[] => [...drawn].filter(([, one]) => one.box.checked).map(([index]) => index);
+  const counted = (): void => {
+    const selected = chosen().length;
+    retry.disabled = selected === 0;
+    setText(retry.lastElementChild ?? retry, selected > 0 ? `Retry ${grouped(selected)} selected` : 'Retry selected');
+    all.checked = selected > 0 && selected === drawn.size;
+    all.indeterminate = selected > 0 && selected < drawn.size;
+  };
+  all.addEventListener('change', () => {
+    for (const one of drawn.values()) one.box.checked = all.checked;
+    counted();
+  });
+
+  function add(list: Failure[]): void {
+    for (const failure of list) if (!drawn.has(failure.index)) drawn.set(failure.index, errorRow(context, failure, counted));
+    // Newest first; elements that are there stay, so that open details and focus stay too.
+    [...drawn.keys()]
+      .sort((a, b) => b - a)
+      .forEach((index, i) => {
+        const one = drawn.get(index)?.element;
+        if (one && rows.children[i] !== one) rows.insertBefore(one, rows.children[i] ?? null);
+      });
+    const oldest = Math.min(...drawn.keys());
+    older.hidden = drawn.size === 0 || drawn.size >= latest.kept || oldest === 0;
+    empty.hidden = drawn.size > 0;
+    bar.hidden = drawn.size === 0;
+    setText(summary, `${count(latest.total, 'error')}, the latest ${grouped(latest.kept)} are kept`);
+    counted();
+  }
+
+  async function showOlder(): Promise<void> {
+    try {
+      const { rows: more } = await context.link.ask(isErrorRows, 'errors', { first: drawn.size, count: OLDER });
+      add(more);
+      if (more.length === 0) older.hidden = true;
+    } catch (error) {
+      context.notice(messageOf(error), 'error');
+    }
+  }
+
+  async function retrySelected(): Promise<void> {
+    const indices = chosen();
+    retry.disabled = true;
+    try {
+      const { retried } = await context.link.ask(isRetried, 'retry', { indices }, RETRY_MS);
+      for (const index of indices) forget(index);
+      context.notice(`${count(retried, 'record')} put through the stream again.`, 'info');
+    } catch (error) {
+      context.notice(messageOf(error), 'error');
+    }
+    add([]);
+  }
+
+  function forget(index: number): void {
+    drawn.get(index)?.element.remove();
+    drawn.delete(index);
+  }
+
+  return {
+    element,
+    update: errors => {
+      latest = errors;
+      if (errors.rows.length === 0 || errors.kept === 0) for (const index of [...drawn.keys()]) forget(index);
+      // Within the latest that came, what is missing was retried or forgotten.
+      const here = new Set(errors.rows.map(row => row.index));
+      const from = Math.min(...here);
+      for (const index of [...drawn.keys()]) if (index >= from && !here.has(index)) forget(index);
+      add(errors.rows);
+    },
+  };
+}
+
+function errorRow(context: Context, failure: Failure, changed: () => void): Drawn {
+  const label = `${failure.error} at ${failure.where}`;
+  const box = h('input', { type: 'checkbox', 'aria-label': `Select ${label}`, onchange: changed });
+  const detail = h('div', { class: 'sl-errordetail', hidden: true });
+  const toggle = h(
+    'button',
+    { class: 'sl-errorhead', 'aria-expanded': 'false' },
+    h('span', { class: 'sl-num sl-dim', title: moment(failure.at) }, clock(failure.at)),
+    h('span', { class: 'sl-num sl-dim', dir: 'auto' }, failure.where),
+    h('span', { class: 'sl-by', dir: 'auto' }, failure.processor ?? 'decoding'),
+    h('b', { class: 'sl-bad' }, failure.error),
+    h('span', { class: 'sl-errortext', dir: 'auto' }, failure.message),
+  );
+  toggle.addEventListener('click', () => {
+    detail.hidden = !detail.hidden;
+    toggle.setAttribute('aria-expanded', String(!detail.hidden));
+    if (!detail.hidden && detail.childElementCount === 0) void openDetail(context, failure.index, detail);
+  });
+  const element = h('li', {}, h('div', { class: 'sl-line' }, box, toggle), detail);
+  return { element, box };
+}
+
+async function openDetail(context: Context, index: number, place: HTMLElement): Promise<void> {
+  place.replaceChildren(h('p', { class: 'sl-dim' }, 'Opening…'));
+  try {
+    place.replaceChildren(...detailParts(context, await context.link.ask(isErrorDetail, 'error', { index })));
+  } catch (error) {
+    place.replaceChildren(h('p', { class: 'sl-bad', role: 'alert' }, messageOf(error)));
+  }
+}
+
+function detailParts(context: Context, detail: ErrorDetail): HTMLElement[] {
+  const parts: HTMLElement[] = [
+    h('pre', { class: 'sl-text', tabindex: 0, 'aria-label': 'Traceback' }, detail.traceback || detail.message),
+  ];
+  const { processor } = detail;
+  if (processor !== null)
+    parts.push(
+      button(`Open ${processor}`, {
+        class: 'sl-framed',
+        onclick: () => context.ui.select({ kind: 'processor', name: processor }),
+      }),
+    );
+  for (const [name, text] of detail.headers)
+    parts.push(h('div', { class: 'sl-dim', dir: 'auto' }, `header ${name}: ${text ?? 'no value'}`));
+  if (detail.key) parts.push(h('div', { class: 'sl-dim' }, 'key'), treeView(detail.key, { label: 'Key', folds: new Map() }));
+  if (detail.value)
+    parts.push(h('div', { class: 'sl-dim' }, 'value'), treeView(detail.value, { label: 'Value', folds: new Map() }));
+  return parts;
+}

@@ -1,0 +1,220 @@
+/**
+ * The table: virtual scrolling over the whole window.
+ *
+ * While it follows, the newest rows are in sight. While it does not, it is anchored by the lasting number of its top
+ * row, so that what is in sight stays where it is though the window slides below it.
+ */
+import type { Context } from './context';
+import { h, setAttribute, setClass } from './dom';
+import { Columns } from './columns';
+import { GridHead } from './gridhead';
+import { GridRows } from './gridrows';
+import type { Sight } from './gridrows';
+import { gridKeys } from './gridkeys';
+import { RowStore } from './rowstore';
+import { RowSource } from './rowsource';
+import { ROW_HEIGHT, Scroll } from './scroll';
+import type { Column, Rows, Ui } from './protocol';
+import { uniqueId } from './dom';
+
+export class Grid {
+  readonly store = new RowStore();
+  readonly scroll = new Scroll();
+  readonly columns = new Columns();
+  readonly rows: GridRows;
+  readonly head: GridHead;
+  readonly canvas: HTMLElement;
+  readonly element: HTMLElement;
+  active = -1;
+  activeColumn = 0;
+  /** Called after each drawing. */
+  onDraw: () => void = () => undefined;
+  private readonly source: RowSource;
+  private expected = -1;
+  private expectedLeft = 0;
+  private held = false;
+  private late: [Rows, DataView | null] | null = null;
+  private toTop = false;
+
+  constructor(readonly context: Context) {
+    this.rows = new GridRows(uniqueId('row'), this.store, this.columns);
+    this.head = new GridHead(
+      context.ui,
+      this.columns,
+      place => this.fit(place.column, place.index),
+      () => this.element.focus(),
+    );
+    this.canvas = h('div', { class: 'sl-canvas', role: 'rowgroup' }, this.rows.element);
+    this.element = h(
+      'div',
+      { class: 'sl-grid', role: 'grid', tabindex: 0, 'aria-label': 'Messages', 'aria-multiselectable': false },
+      h('div', { class: 'sl-headgroup', role: 'rowgroup' }, this.head.element),
+      this.canvas,
+    );
+    this.source = new RowSource(context.link, this.store, (section, buffer) => this.receive(section, buffer));
+    this.element.addEventListener('scroll', () => this.scrolled(), { passive: true });
+    this.element.addEventListener('keydown', event => gridKeys(this, event));
+    this.element.addEventListener('pointerdown', () => this.hold());
+    this.element.addEventListener('click', event => this.clicked(event));
+    document.addEventListener('pointerup', this.letGo, { signal: context.signal });
+    document.addEventListener('selectionchange', this.letGo, { signal: context.signal });
+    context.ui.listen((now, before) => this.interfaceChanged(now, before));
+    const sizes = new ResizeObserver(() => this.resized());
+    sizes.observe(this.element);
+    context.signal.addEventListener('abort', () => sizes.disconnect());
+  }
+
+  /** A block of rows came, in a frame or as an answer. */
+  receive(section: Rows, buffer: DataView | null): void {
+    if (this.held) {
+      this.late = [section, buffer];
+      return;
+    }
+    const moved = this.store.accept(section, buffer);
+    this.scroll.total = this.store.total;
+    if (this.context.ui.get().follow) this.scroll.moveTo(Infinity);
+    else if (this.toTop) this.scroll.moveTo(0);
+    else this.scroll.moveTo(this.scroll.top - (moved ?? 0));
+    this.toTop = false;
+    if (this.active >= 0) this.active = moved === null ? -1 : Math.max(-1, this.active - moved);
+    this.draw();
+  }
+
+  /** Draw what is in sight, and ask for what is not here. */
+  draw(): void {
+    if (this.element.clientHeight === 0) return;
+    this.place();
+    const sight = this.sight();
+    this.rows.draw(sight);
+    this.head.draw(sight.columns[0], sight.columns[1], this.activeColumn);
+    setAttribute(this.element, 'aria-activedescendant', this.rows.activeId(sight));
+    setAttribute(this.element, 'aria-rowcount', this.store.total + 1);
+    setAttribute(this.element, 'aria-colcount', this.columns.placed.length);
+    this.source.want(sight.first, sight.count, this.context.ui.get().follow);
+    this.onDraw();
+  }
+
+  /** Make a row the active one and bring it into sight; the table stops following. */
+  activate(index: number): void {
+    this.unfollow();
+    this.active = Math.max(0, Math.min(index, this.store.total - 1));
+    this.scroll.reveal(this.active);
+    this.draw();
+  }
+
+  activateColumn(column: number): void {
+    this.activeColumn = Math.max(0, Math.min(column, this.columns.placed.length - 1));
+    const place = this.columns.placed[this.activeColumn];
+    if (place) {
+      const { scrollLeft, clientWidth } = this.element;
+      if (place.left < scrollLeft) this.element.scrollLeft = place.left;
+      else if (place.left + place.width > scrollLeft + clientWidth)
+        this.element.scrollLeft = place.left + place.width - clientWidth;
+    }
+    this.draw();
+  }
+
+  /** Open the message of a row in the inspector. */
+  open(index: number): void {
+    const row = this.store.at(index);
+    if (row) this.context.ui.patch({ selected: { kind: 'message', seq: row[0] }, follow: false });
+  }
+
+  unfollow(): void {
+    this.context.ui.patch({ follow: false });
+  }
+
+  private sight(): Sight {
+    const { first, count } = this.scroll.drawn();
+    const selected = this.context.ui.get().selected;
+    return {
+      first,
+      count,
+      columns: this.columns.inSight(this.element.scrollLeft, this.element.clientWidth),
+      active: this.active,
+      activeColumn: this.activeColumn,
+      selected: selected?.kind === 'message' ? selected.seq : null,
+      offset: this.scroll.offset(first),
+    };
+  }
+
+  private place(): void {
+    const { first, count } = this.scroll.drawn();
+    const known = Array.from({ length: count }, (_, i) => this.store.at(first + i));
+    if (this.columns.placed.length === 0) this.columns.font = getComputedStyle(this.element).font;
+    if (this.columns.layout(this.store.columns, this.context.ui.get(), known)) {
+      this.rows.replaced();
+      this.canvas.style.width = this.head.element.style.width = `${this.columns.width}px`;
+    }
+    const height = `${this.scroll.content}px`;
+    if (this.canvas.style.height !== height) this.canvas.style.height = height;
+    if (this.expected !== this.scroll.pixels) {
+      this.expected = this.scroll.pixels;
+      this.element.scrollTop = this.expected;
+    }
+  }
+
+  private scrolled(): void {
+    const { scrollTop, scrollLeft } = this.element;
+    const sideways = scrollLeft !== this.expectedLeft;
+    this.expectedLeft = scrollLeft;
+    if (Math.abs(scrollTop - this.expected) > 1) {
+      this.expected = scrollTop;
+      this.scroll.scrolledTo(scrollTop);
+      if (!this.scroll.atEnd) this.unfollow();
+      this.draw();
+    } else if (sideways) this.draw();
+  }
+
+  private resized(): void {
+    this.scroll.height = Math.max(0, this.element.clientHeight - this.head.element.offsetHeight);
+    this.scroll.moveTo(this.context.ui.get().follow ? Infinity : this.scroll.top);
+    this.draw();
+  }
+
+  private clicked(event: MouseEvent): void {
+    const found = this.rows.find(event.target);
+    if (!found || this.selecting()) return;
+    if (found.column) this.activeColumn = this.columns.placed.indexOf(found.column);
+    this.activate(found.index);
+    this.open(found.index);
+  }
+
+  private interfaceChanged(now: Ui, before: Ui): void {
+    if (now.follow && !before.follow) this.scroll.moveTo(Infinity);
+    if (JSON.stringify(now.sort) !== JSON.stringify(before.sort)) this.toTop = true;
+    if (now.filter !== before.filter || JSON.stringify(now.brush) !== JSON.stringify(before.brush)) this.active = -1;
+    this.draw();
+  }
+
+  /** While the mouse selects, what is under it stays. */
+  private hold(): void {
+    this.held = true;
+    setClass(this.element, 'sl-held', true);
+  }
+
+  private readonly letGo = (event: Event): void => {
+    if (!this.held || (event.type === 'selectionchange' && !this.late) || this.selecting()) return;
+    this.held = false;
+    setClass(this.element, 'sl-held', false);
+    const late = this.late;
+    this.late = null;
+    if (late) this.receive(...late);
+  };
+
+  private selecting(): boolean {
+    const selection = document.getSelection();
+    return selection !== null && !selection.isCollapsed && this.element.contains(selection.anchorNode);
+  }
+
+  private fit(column: Column, index: number): number {
+    const { first, count } = this.scroll.drawn();
+    return this.columns.fitting(
+      column,
+      index,
+      Array.from({ length: count }, (_, i) => this.store.at(first + i)),
+    );
+  }
+}
+
+export const PAGE_ROWS = Math.ceil(320 / ROW_HEIGHT);

@@ -1,0 +1,82 @@
+/** The thin lines: notice, banner, what to do when the stream is over, status. */
+import type { Context } from './context';
+import { act } from './context';
+import { button, h, iconButton, setClass, setText } from './dom';
+import { grouped, si, span } from './format';
+import type { Head, Notice } from './protocol';
+import { isOver } from './toolbar';
+
+const INFO_MS = 8000;
+
+export function noticeLine(signal: AbortSignal): { element: HTMLElement; update(notice: Notice): void } {
+  const text = h('span', { dir: 'auto' });
+  const close = iconButton('Close this notice', 'close', { onclick: () => (element.hidden = true) });
+  const element = h('div', { class: 'sl-notice', role: 'status', hidden: true }, text, h('span', { class: 'sl-space' }), close);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  signal.addEventListener('abort', () => clearTimeout(timer));
+  return {
+    element,
+    update: notice => {
+      clearTimeout(timer);
+      setText(text, notice.text);
+      element.hidden = notice.text === '';
+      for (const kind of ['info', 'warning', 'error']) setClass(element, `sl-${kind}`, kind === notice.kind);
+      if (notice.kind === 'info') timer = setTimeout(() => (element.hidden = true), INFO_MS);
+    },
+  };
+}
+
+/** Said once and plainly where the kernel cannot answer while a cell runs. */
+export function banner(): { element: HTMLElement; update(head: Head): void } {
+  const element = h(
+    'div',
+    { class: 'sl-banner', hidden: true },
+    'This front end has no subshells: while a cell runs, the view waits for it, and catches up within a second after. The stream itself goes on.',
+  );
+  return { element, update: head => (element.hidden = head.subshells) };
+}
+
+const ENDINGS: Partial<Record<Head['state'], string>> = {
+  stopped: 'The stream is stopped.',
+  ended: 'The stream has read all there was to read.',
+  failed: 'The stream failed.',
+};
+
+export function endLine(context: Context): { element: HTMLElement; update(head: Head): void } {
+  const text = h('span', { dir: 'auto' });
+  const restart = button('Restart', { class: 'sl-primary' }, 'run');
+  const element = h('div', { class: 'sl-ended', hidden: true }, text, restart);
+  let head: Head | null = null;
+  restart.addEventListener('click', () => void act(context, 'restart', { start: null, group: head?.group ?? null }));
+  return {
+    element,
+    update: now => {
+      head = now;
+      element.hidden = !isOver(now);
+      setClass(element, 'sl-error', now.state === 'failed');
+      setText(text, `${ENDINGS[now.state] ?? ''}${now.detail ? ` ${now.detail}` : ''}`);
+    },
+  };
+}
+
+export function statusLine(): { element: HTMLElement; update(head: Head): void } {
+  const window = h('span', { class: 'sl-num' });
+  const buffered = h('span', { class: 'sl-num' });
+  const time = h('span', { class: 'sl-num' });
+  const busy = h('span', { class: 'sl-busy' });
+  const keys = h('span', { class: 'sl-keys' }, 'Tab leaves the table, Enter opens a message, F freezes');
+  const element = h('div', { class: 'sl-statusline' }, window, buffered, time, busy, h('span', { class: 'sl-space' }), keys);
+  return {
+    element,
+    update: head => {
+      const { count, total, full } = head.window;
+      setText(window, `window ${grouped(count)} of ${grouped(total)}${full ? ', sliding' : ''}`);
+      setText(
+        buffered,
+        head.buffered > 0 ? `buffered ${head.buffered < 100_000 ? grouped(head.buffered) : si(head.buffered)}` : '',
+      );
+      setText(time, head.eventTime ? `event time ${span(...head.eventTime)}` : '');
+      setText(busy, head.busy ?? '');
+    },
+  };
+}

@@ -1,0 +1,136 @@
+/** The line to the kernel of one rendered view: requests with answers, frames with acknowledgements, presence. */
+import { isFrame, isReply } from './protocol';
+import type { Frame } from './protocol';
+import type { Guard } from './guards';
+
+export interface Model {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  on(name: string, callback: (...args: unknown[]) => void): void;
+  off(name: string, callback: (...args: unknown[]) => void): void;
+  send(content: object): void;
+}
+
+export interface Answer {
+  data: unknown;
+  buffers: DataView[];
+}
+type Draw = (frame: Frame, rows: DataView | null) => void;
+interface Pending {
+  resolve: (answer: Answer) => void;
+  reject: (reason: Error) => void;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+const BEAT_MS = 10_000;
+const PATIENCE_MS = 15_000;
+const BUSY_PATIENCE_MS = 10 * 60_000;
+
+export class Link {
+  readonly view = Math.random().toString(36).slice(2, 12);
+  /** False where requests wait for the running cell. */
+  subshells = true;
+  private readonly pending = new Map<string, Pending>();
+  private requests = 0;
+  private waiting: { frame: Frame; rows: DataView | null } | null = null;
+  private drawRequest = 0;
+  private logged = false;
+  private beat: ReturnType<typeof setInterval> | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly model: Model,
+    private readonly draw: Draw,
+  ) {
+    model.on('msg:custom', this.receive);
+  }
+
+  open(rows: number): void {
+    this.send('hello', { rows });
+    this.beat = setInterval(() => this.send('beat'), BEAT_MS);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.send('bye');
+    this.closed = true;
+    clearInterval(this.beat);
+    cancelAnimationFrame(this.drawRequest);
+    this.model.off('msg:custom', this.receive);
+    for (const { reject, timer } of this.pending.values()) {
+      clearTimeout(timer);
+      reject(new Error('This view was closed.'));
+    }
+    this.pending.clear();
+  }
+
+  send(t: string, fields: object = {}): void {
+    if (this.closed) return;
+    try {
+      this.model.send({ t, view: this.view, ...fields });
+    } catch {
+      // The comm is gone together with the kernel: nobody is left to tell.
+    }
+  }
+
+  /** Ask the kernel to do something; rejects with a sentence for the user. */
+  request(action: string, args: object = {}, patience = PATIENCE_MS): Promise<Answer> {
+    if (this.closed) return Promise.reject(new Error('This view was closed.'));
+    this.requests += 1;
+    const rid = String(this.requests);
+    const limit = this.subshells ? patience : Math.max(patience, BUSY_PATIENCE_MS);
+    return new Promise<Answer>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.pending.delete(rid);
+        reject(new Error(`The kernel did not answer within ${limit / 1000} seconds. Check that it runs, then try again.`));
+      }, limit);
+      this.pending.set(rid, { resolve, reject, timer });
+      this.send('do', { rid, action, args });
+    });
+  }
+
+  /** Like `request`, with the data checked. */
+  async ask<T>(guard: Guard<T>, action: string, args: object = {}, patience = PATIENCE_MS): Promise<T> {
+    const { data } = await this.request(action, args, patience);
+    if (!guard(data))
+      throw new Error(`The kernel's answer to “${action}” is not understood. Restart the kernel and reload the page.`);
+    return data;
+  }
+
+  private readonly receive = (content: unknown, buffers: unknown): void => {
+    const parts = Array.isArray(buffers) ? buffers.filter((part): part is DataView => part instanceof DataView) : [];
+    if (isFrame(content)) {
+      if (content.view === this.view) this.take(content, parts[0] ?? null);
+    } else if (isReply(content) && content.view === this.view) {
+      const pending = this.pending.get(content.rid);
+      if (!pending) return;
+      this.pending.delete(content.rid);
+      clearTimeout(pending.timer);
+      if (content.ok) pending.resolve({ data: content.data, buffers: parts });
+      else pending.reject(new Error(content.error));
+    }
+  };
+
+  /** Frames that come before the last one was drawn are laid over each other: the latest of each section counts. */
+  private take(frame: Frame, rows: DataView | null): void {
+    const block = frame.rows === undefined ? (this.waiting?.rows ?? null) : rows;
+    this.waiting = { frame: { ...this.waiting?.frame, ...frame }, rows: block };
+    if (this.drawRequest === 0) this.drawRequest = requestAnimationFrame(this.drawWaiting);
+  }
+
+  private readonly drawWaiting = (): void => {
+    this.drawRequest = 0;
+    const next = this.waiting;
+    this.waiting = null;
+    if (!next || this.closed) return;
+    try {
+      this.draw(next.frame, next.rows);
+    } catch (error) {
+      if (!this.logged) console.error('streamlab: a frame could not be drawn', error);
+      this.logged = true;
+    } finally {
+      this.send('ack', { n: next.frame.n });
+    }
+  };
+}

@@ -1,0 +1,126 @@
+/** A whole message in the inspector: place, key, headers, sizes, and its value as a tree, as text and as bytes. */
+import type { Context } from './context';
+import { messageOf } from './context';
+import { copyText } from './clipboard';
+import { button, h, iconButton } from './dom';
+import { bytes, grouped, moment } from './format';
+import { isMessage, isText1 } from './replies';
+import type { Message } from './replies';
+import { pieces } from './pieces';
+import { tabs } from './subtabs';
+import { oneLine, treeView } from './tree';
+
+export function messagePanel(context: Context, seq: number): HTMLElement {
+  const body = h('div', { class: 'sl-panelbody' }, h('p', { class: 'sl-dim sl-pad' }, 'Opening…'));
+  const title = h('h4', {}, 'Message');
+  const copy = async (as: 'json' | 'python'): Promise<void> => {
+    try {
+      const { text } = await context.link.ask(isText1, 'copy', { seq, as });
+      await copyText(text);
+      context.notice(`Copied as ${as === 'json' ? 'JSON' : 'Python'}.`, 'info');
+    } catch (error) {
+      context.notice(messageOf(error), 'error');
+    }
+  };
+  const head = h(
+    'div',
+    { class: 'sl-panelhead' },
+    title,
+    h('span', { class: 'sl-space' }),
+    button('Copy as JSON', { onclick: () => void copy('json') }),
+    button('Copy as Python', { onclick: () => void copy('python') }),
+    iconButton('Close', 'close', { onclick: () => context.ui.select(null) }),
+  );
+  void open();
+  return h('section', { class: 'sl-panel', 'aria-label': 'Message' }, head, body);
+
+  async function open(): Promise<void> {
+    try {
+      const message = await context.link.ask(isMessage, 'open', { seq });
+      title.textContent = message.offset === null ? `Message ${grouped(seq)}` : `Offset ${grouped(message.offset)}`;
+      body.replaceChildren(facts(message), headers(message), values(context, message));
+    } catch (error) {
+      body.replaceChildren(
+        h('p', { class: 'sl-pad sl-bad', role: 'alert' }, messageOf(error)),
+        button('Try again', { class: 'sl-pad', onclick: () => void open() }),
+      );
+    }
+  }
+}
+
+function facts(message: Message): HTMLElement {
+  const rows: [string, string | null][] = [
+    ['topic', message.topic],
+    ['partition', message.partition === null ? null : String(message.partition)],
+    ['time', message.timestamp === null ? null : moment(message.timestamp)],
+    ['time is', message.timestampType],
+    ['key', message.key === null ? null : oneLine(message.key, 400)],
+    ['sizes', sizes(message)],
+    ['decoder', message.decoder],
+  ];
+  const list = h('dl', { class: 'sl-facts' });
+  for (const [name, text] of rows) if (text !== null) list.append(h('dt', {}, name), h('dd', { dir: 'auto' }, text));
+  return list;
+}
+
+function sizes({ sizes: { key, value, headers: rest } }: Message): string | null {
+  const parts = [
+    ['value', value],
+    ['key', key],
+    ['headers', rest],
+  ] as const;
+  const shown = parts.flatMap(([name, size]) => (size === null ? [] : [`${name} ${bytes(size)}`]));
+  return shown.length > 0 ? shown.join(', ') : null;
+}
+
+/** In the order in which they came; the same name may come more than once. */
+function headers(message: Message): HTMLElement {
+  if (message.headers.length === 0) return h('span', { hidden: true });
+  const rows = message.headers.map(header =>
+    h(
+      'tr',
+      {},
+      h('th', { scope: 'row', dir: 'auto' }, header.name),
+      h('td', { dir: 'auto' }, header.text ?? h('i', { class: 'sl-dim' }, 'no value')),
+      h('td', { class: 'sl-dim sl-right' }, bytes(header.size)),
+    ),
+  );
+  return h('table', { class: 'sl-headers', 'aria-label': 'Headers' }, h('tbody', {}, ...rows));
+}
+
+type View = 'tree' | 'raw' | 'hex';
+
+function values(context: Context, message: Message): HTMLElement {
+  const tree = h('div', { class: 'sl-pad' });
+  const raw = h('div', { class: 'sl-pad' });
+  const hex = h('div', { class: 'sl-pad' });
+  const show = (view: View): void => {
+    bar.show(view);
+    const panel = view === 'raw' ? raw : hex;
+    if (view !== 'tree' && panel.childElementCount === 0) panel.append(pieces(context, message.seq, view));
+  };
+  const bar = tabs<View>(
+    'Value',
+    [
+      { name: 'tree', label: 'Value', panel: tree },
+      ...(message.raw
+        ? [
+            { name: 'raw' as const, label: 'Text', panel: raw },
+            { name: 'hex' as const, label: 'Bytes', panel: hex },
+          ]
+        : []),
+    ],
+    show,
+  );
+  tree.append(
+    treeView(message.value, {
+      label: 'Value',
+      folds: new Map(),
+      depth: 3,
+      onWithheld: () => tree.replaceChildren(pieces(context, message.seq, 'value')),
+    }),
+  );
+  raw.hidden = hex.hidden = true;
+  show('tree');
+  return h('div', { class: 'sl-values' }, bar.bar, tree, raw, hex);
+}

@@ -1,0 +1,155 @@
+/** The tab of the messages: the table, the filter above it, and what to do when there is nothing to see. */
+import type { Context } from './context';
+import { messageOf } from './context';
+import { button, h, setAttribute, setClass, setText, uniqueId } from './dom';
+import { columnPicker } from './columnpicker';
+import { count, grouped } from './format';
+import { Grid } from './grid';
+import type { Head, Rows } from './protocol';
+import { isUnknown } from './guards';
+
+const TYPING_MS = 250;
+
+export interface Messages {
+  readonly element: HTMLElement;
+  /** Filter, columns and follow: they stand in the line of the tabs. */
+  readonly tools: HTMLElement;
+  update(section: Rows, buffer: DataView | null): void;
+  head(head: Head): void;
+}
+
+export function messages(context: Context): Messages {
+  const grid = new Grid(context);
+  const empty = h('div', { class: 'sl-empty' });
+  const newer = button(
+    'New messages',
+    { class: 'sl-newer', hidden: true, onclick: () => context.ui.patch({ follow: true }) },
+    'down',
+  );
+  const element = h('div', { class: 'sl-messages' }, grid.element, empty, newer);
+  let seenEnd = 0;
+
+  grid.onDraw = () => {
+    const { store } = grid;
+    const { follow } = context.ui.get();
+    const end = store.base + store.total;
+    if (follow || end < seenEnd || store.order === 'sorted') seenEnd = end;
+    newer.hidden = follow || end === seenEnd;
+    if (!newer.hidden) setText(newer.lastElementChild ?? newer, `${grouped(end - seenEnd)} new`);
+    empty.hidden = store.total > 0;
+    if (!empty.hidden) setText(empty, emptyText(context, store.scanning));
+  };
+  return {
+    element,
+    tools: tools(context, grid),
+    update: (section, buffer) => grid.receive(section, buffer),
+    head: () => {
+      if (grid.store.total === 0) grid.onDraw();
+    },
+  };
+}
+
+function emptyText(context: Context, scanning: boolean): string {
+  const { filter, brush } = context.ui.get();
+  const head = context.latest.head;
+  if (scanning) return 'Looking through the window…';
+  if (filter !== '') return 'No message in the window matches the filter. New ones are looked at as they come.';
+  if (brush) return 'No message in the window lies in the selected time. Clear the selection to see all.';
+  if (!head || head.state === 'connecting') return 'Connecting…';
+  if (head.state === 'retrying') return `The broker cannot be reached: ${head.detail}`;
+  if (head.state === 'paused') return 'Paused. Press Run, and messages show here as they come.';
+  if (head.state === 'live')
+    return `Waiting for messages, reading from ${head.start}. To see older ones choose another start position under More.`;
+  return 'There are no messages in the window. Restart the stream to read.';
+}
+
+function tools(context: Context, grid: Grid): HTMLElement {
+  const { ui } = context;
+  const follow = button(
+    'Follow',
+    { class: 'sl-bare sl-toggle', 'aria-pressed': true, title: 'Keep the newest rows in sight (F)' },
+    'check',
+  );
+  const draw = (): void => {
+    const on = ui.get().follow;
+    setAttribute(follow, 'aria-pressed', String(on));
+    setClass(follow, 'sl-on', on);
+  };
+  follow.addEventListener('click', () => ui.patch({ follow: !ui.get().follow }));
+  ui.listen(draw);
+  draw();
+  return h(
+    'div',
+    { class: 'sl-tools' },
+    filterBox(context, grid),
+    columnPicker(context, () => grid.store.columns),
+    follow,
+  );
+}
+
+/** The filter is tried by the kernel before it is kept, so that a mistake is shown and changes nothing. */
+function filterBox(context: Context, grid: Grid): HTMLElement {
+  const { ui, link } = context;
+  const id = uniqueId('filter');
+  const error = h('div', { class: 'sl-filtererror', id, role: 'alert', hidden: true });
+  const found = h('span', { class: 'sl-dim sl-found' });
+  const input = h('input', {
+    type: 'search',
+    class: 'sl-input sl-filter',
+    placeholder: 'Filter: text, or amount > 100',
+    'aria-label': 'Filter the window: text to search for, or an expression such as amount > 100',
+    'aria-describedby': id,
+    spellcheck: false,
+    autocomplete: 'off',
+    dir: 'auto',
+  });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let asked = 0;
+
+  const show = (text: string): void => {
+    error.hidden = text === '';
+    setText(error, text);
+    setAttribute(input, 'aria-invalid', text === '' ? null : 'true');
+  };
+  const apply = async (): Promise<void> => {
+    clearTimeout(timer);
+    const text = input.value.trim();
+    const mine = (asked += 1);
+    if (text === ui.get().filter) {
+      show('');
+      return;
+    }
+    try {
+      if (text !== '') await link.ask(isUnknown, 'filter', { text });
+      if (mine !== asked) return;
+      show('');
+      ui.patch({ filter: text });
+    } catch (problem) {
+      if (mine === asked) show(messageOf(problem));
+    }
+  };
+  input.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void apply(), TYPING_MS);
+  });
+  input.addEventListener('keydown', event => {
+    if (event.key === 'Enter') void apply();
+    if (event.key === 'Escape' && input.value !== '') {
+      input.value = '';
+      event.preventDefault();
+      void apply();
+    }
+  });
+  ui.listen((now, before) => {
+    if (now.filter !== before.filter && document.activeElement !== input) input.value = now.filter;
+  });
+  input.value = ui.get().filter;
+  const drawGrid = grid.onDraw;
+  grid.onDraw = () => {
+    drawGrid();
+    const { store } = grid;
+    const text = store.order === 'live' ? '' : store.scanning ? 'searching…' : count(store.total, 'match', 'matches');
+    setText(found, ui.get().filter === '' && !ui.get().brush ? '' : text);
+  };
+  return h('div', { class: 'sl-anchor sl-filterbox' }, found, input, error);
+}

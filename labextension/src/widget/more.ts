@@ -1,0 +1,69 @@
+/** Under «More»: another start, another mode, the size of the window. */
+import type { Context } from './context';
+import { act } from './context';
+import { button, h, icon, uniqueId } from './dom';
+import { popover } from './popover';
+import type { Head } from './protocol';
+
+const STARTS = ['latest', 'earliest', '-1000', '-10m', '-1h', '-1d'];
+const MB = 1_000_000;
+
+export function moreMenu(context: Context): { element: HTMLElement; update(head: Head): void } {
+  const starts = uniqueId('starts');
+  const start = h('input', { class: 'sl-input', list: starts, 'aria-label': 'Start position', spellcheck: false });
+  const group = h('input', { class: 'sl-input', 'aria-label': 'Group', placeholder: 'none: only observe', spellcheck: false });
+  const messages = h('input', {
+    class: 'sl-input',
+    type: 'number',
+    min: 100,
+    step: 1000,
+    'aria-label': 'Messages in the window',
+  });
+  const size = h('input', { class: 'sl-input', type: 'number', min: 1, step: 1, 'aria-label': 'Megabytes in the window' });
+  let head: Head | null = null;
+
+  const restart = button('Restart', { class: 'sl-primary', title: 'Read again from this start; what is in the window goes' });
+  const resize = button('Set', { class: 'sl-framed' });
+  const field = (label: string, ...inputs: HTMLElement[]): HTMLElement =>
+    h('label', { class: 'sl-field' }, h('span', { class: 'sl-dim' }, label), ...inputs);
+  const form = h(
+    'div',
+    { class: 'sl-form' },
+    field('Start from', start),
+    h('datalist', { id: starts }, ...STARTS.map(value => h('option', { value }))),
+    field('Group', group),
+    h('div', { class: 'sl-line' }, h('span', { class: 'sl-space' }), restart),
+    h('hr', {}),
+    field('Window, messages', messages),
+    field('Window, MB', size),
+    h('div', { class: 'sl-line' }, h('span', { class: 'sl-space' }), resize),
+  );
+  const trigger = h(
+    'button',
+    { class: 'sl-button sl-bare', 'aria-label': 'More', title: 'Start position, mode, window' },
+    icon('more'),
+  );
+  const fill = (): void => {
+    if (!head) return;
+    start.value = head.start;
+    group.value = head.group ?? '';
+    messages.value = String(head.window.max);
+    size.value = String(Math.round(head.window.maxBytes / MB));
+  };
+  const dialog = popover(trigger, 'Start position, mode and window', form, fill, context.signal);
+  restart.addEventListener('click', () => {
+    void act(context, 'restart', { start: start.value.trim(), group: group.value.trim() || null }).then(
+      done => done && dialog.close(),
+    );
+  });
+  resize.addEventListener('click', () => {
+    const args = { messages: Number(messages.value), bytes: Number(size.value) * MB };
+    void act(context, 'window', args).then(done => done && dialog.close());
+  });
+  return {
+    element: h('div', { class: 'sl-anchor' }, trigger, dialog.element),
+    update: now => {
+      head = now;
+    },
+  };
+}

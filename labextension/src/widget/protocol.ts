@@ -1,0 +1,205 @@
+/**
+ * Every message between the kernel and a view: types and the guards that they are made from.
+ *
+ * `protocol/examples.json` holds one example of each; both ends are tested against it.
+ */
+import { either, isFlag, isNumber, isText, isUnknown, list, maybe, oneOf, orNull, pair, shape } from './guards';
+import type { Guard, Guarded } from './guards';
+
+export const PROTOCOL = 1;
+
+/** A value as a bounded tree; integers are text. `w` bytes of it were withheld, `more` children are not here. */
+export interface Tree {
+  k: 'o' | 'a' | 'n' | 's' | 'b' | 'z' | 'x';
+  v?: string;
+  n?: number;
+  c?: [string, Tree][];
+  more?: number;
+  w?: number;
+}
+
+const treeFields = shape({
+  k: oneOf('o', 'a', 'n', 's', 'b', 'z', 'x'),
+  v: maybe(isText),
+  n: maybe(isNumber),
+  more: maybe(isNumber),
+  w: maybe(isNumber),
+});
+
+export function isTree(value: unknown): value is Tree {
+  if (!treeFields(value)) return false;
+  const children = (value as { c?: unknown }).c;
+  return children === undefined || list(pair(isText, isTree))(children);
+}
+
+/** What shows in a cell: nothing, text of the column's kind, or text with its own kind. */
+export type Cell = null | string | [string, string];
+export type Row = [number, ...Cell[]];
+
+const isCell = either(orNull(isText), pair(isText, isText));
+export const isRow = (value: unknown): value is Row => Array.isArray(value) && isNumber(value[0]) && value.slice(1).every(isCell);
+
+export const isColumn = shape({ name: isText, kind: oneOf('n', 's', 'b', 't', 'o'), group: oneOf('meta', 'value') });
+export type Column = Guarded<typeof isColumn>;
+
+export const isHead = shape({
+  state: oneOf('live', 'paused', 'stopped', 'retrying', 'connecting', 'ended', 'failed', 'iterated'),
+  detail: isText,
+  name: isText,
+  mode: isText,
+  group: orNull(isText),
+  start: isText,
+  rate: isNumber,
+  bytesRate: isNumber,
+  lag: orNull(isNumber),
+  progress: orNull(isNumber),
+  errors: isNumber,
+  buffered: isNumber,
+  window: shape({ count: isNumber, max: isNumber, total: isNumber, bytes: isNumber, maxBytes: isNumber, full: isFlag }),
+  eventTime: orNull(pair(isNumber, isNumber)),
+  busy: orNull(isText),
+  subshells: isFlag,
+  startedHere: isFlag,
+  spark: list(isNumber),
+});
+export type Head = Guarded<typeof isHead>;
+
+export const isNode = shape({
+  id: isText,
+  kind: oneOf('source', 'processor', 'filter', 'take', 'sink', 'through', 'group_by', 'echo', 'join'),
+  name: isText,
+  label: isText,
+  detail: isText,
+  enabled: isFlag,
+  errors: isNumber,
+  seen: isNumber,
+  passed: isNumber,
+  skipped: isNumber,
+  seconds: orNull(isNumber),
+  rate: orNull(isNumber),
+});
+export type PipeNode = Guarded<typeof isNode>;
+export const isPipe = shape({ nodes: list(isNode) });
+export type Pipe = Guarded<typeof isPipe>;
+
+export const isRows = shape({
+  first: isNumber,
+  count: isNumber,
+  total: isNumber,
+  base: isNumber,
+  order: oneOf('live', 'filtered', 'sorted'),
+  scanning: isFlag,
+  cols: list(isColumn),
+});
+export type Rows = Guarded<typeof isRows>;
+
+export const isHist = shape({
+  from: isNumber,
+  step: isNumber,
+  counts: list(isNumber),
+  selected: orNull(pair(isNumber, isNumber)),
+});
+export type Hist = Guarded<typeof isHist>;
+
+export const isChange = shape({ path: list(isText), change: oneOf('added', 'removed', 'changed') });
+export type Change = Guarded<typeof isChange>;
+
+export const isSample = shape({
+  name: isText,
+  before: isTree,
+  after: orNull(isTree),
+  error: orNull(isText),
+  at: isNumber,
+  diff: list(isChange),
+});
+export type Sample = Guarded<typeof isSample>;
+
+export const isBatch = shape({
+  number: isNumber,
+  size: isNumber,
+  reason: isText,
+  stepping: isFlag,
+  waiting: isFlag,
+  columns: list(isColumn),
+  rows: list(list(isCell)),
+  total: isNumber,
+});
+export type Batch = Guarded<typeof isBatch>;
+
+export const isFailure = shape({
+  index: isNumber,
+  at: isNumber,
+  where: isText,
+  processor: orNull(isText),
+  error: isText,
+  message: isText,
+});
+export type Failure = Guarded<typeof isFailure>;
+export const isErrors = shape({ total: isNumber, kept: isNumber, rows: list(isFailure) });
+export type Errors = Guarded<typeof isErrors>;
+
+export const isMark = shape({
+  id: isText,
+  text: isText,
+  state: oneOf('ok', 'idle', 'off', 'error', 'paused'),
+});
+export type Mark = Guarded<typeof isMark>;
+export const isGraph = shape({ dot: maybe(isText), marks: list(isMark) });
+export type Graph = Guarded<typeof isGraph>;
+
+export const isNotice = shape({ text: isText, kind: oneOf('info', 'warning', 'error') });
+export type Notice = Guarded<typeof isNotice>;
+
+/** The sections that a frame may carry, each with its guard. */
+export const SECTIONS = {
+  head: isHead,
+  pipe: isPipe,
+  rows: isRows,
+  hist: isHist,
+  sample: isSample,
+  batch: isBatch,
+  errors: isErrors,
+  graph: isGraph,
+  notice: isNotice,
+} as const;
+export type SectionName = keyof typeof SECTIONS;
+export type Sections = { -readonly [K in SectionName]?: Guarded<(typeof SECTIONS)[K]> };
+
+export const isFrame = shape({ t: oneOf('frame'), view: isText, n: isNumber, at: isNumber });
+export type Frame = Guarded<typeof isFrame> & Record<string, unknown>;
+
+export const isReply = either(
+  shape({ t: oneOf('reply'), view: isText, rid: isText, ok: (v): v is true => v === true, data: isUnknown }),
+  shape({ t: oneOf('reply'), view: isText, rid: isText, ok: (v): v is false => v === false, error: isText }),
+);
+export type Reply = Guarded<typeof isReply>;
+
+/** What is shown of a stream, shared by all views of one explorer. */
+export const isSelected = either(
+  shape({ kind: oneOf('processor'), name: isText }),
+  either(shape({ kind: oneOf('message'), seq: isNumber }), shape({ kind: oneOf('source') })),
+);
+export type Selected = Guarded<typeof isSelected>;
+export type Tab = 'messages' | 'batches' | 'graph' | 'errors';
+const isWidths = (value: unknown): value is Record<string, number> =>
+  typeof value === 'object' && value !== null && Object.values(value).every(isNumber);
+export const isUi = shape({
+  tab: oneOf('messages', 'batches', 'graph', 'errors'),
+  selected: orNull(isSelected),
+  follow: isFlag,
+  filter: isText,
+  sort: orNull(pair(isText, oneOf('asc', 'desc'))),
+  brush: orNull(pair(isNumber, isNumber)),
+  hidden: list(isText),
+  widths: isWidths,
+});
+export type Ui = Guarded<typeof isUi>;
+
+/** Take a section out of a frame; undefined if it is not there, an error if it is not what it should be. */
+export function section<K extends SectionName>(frame: Record<string, unknown>, name: K): Sections[K] {
+  const value = frame[name];
+  if (value === undefined || value === null) return undefined;
+  const guard: Guard<unknown> = SECTIONS[name];
+  if (!guard(value)) throw new Error(`The section “${name}” of a frame is not as agreed in protocol ${PROTOCOL}.`);
+  return value as Sections[K];
+}

@@ -1,0 +1,141 @@
+/** Where a processor is written: its code, a dry run on the window, Apply. A draft outlives closing and moving. */
+import type { Context } from './context';
+import { act, messageOf } from './context';
+import { button, h, setClass, setText } from './dom';
+import { editor } from './editor';
+import type { Editor } from './editor';
+import { isCode, isNames, isTrial } from './replies';
+import { maybe, isText, shape } from './guards';
+import { trialResults, trialSummary } from './trialview';
+
+const TRY_MS = 30_000;
+const TEMPLATE = 'def process(value):\n    return value\n';
+const isApplied = shape({ name: maybe(isText) });
+
+/** Unsaved code by stream and processor, with the code that it was begun from. */
+const drafts = new Map<string, { from: string; text: string }>();
+
+export interface Workbench {
+  readonly element: HTMLElement;
+  dispose(): void;
+}
+
+/** `name` null is a processor that does not exist yet. */
+export function workbench(context: Context, name: string | null): Workbench {
+  const key = `${context.latest.head?.name ?? ''}\n${name ?? ''}`;
+  const place = h('div', { class: 'sl-benchcode' });
+  const status = h('span', { class: 'sl-status', role: 'status' });
+  const results = h('div', { class: 'sl-trial' });
+  const tryIt = button('Try on 1,000', { class: 'sl-framed', disabled: true, onclick: () => void trial() });
+  const applyIt = button('Apply', { class: 'sl-primary', disabled: true, onclick: () => void apply() });
+  const element = h('div', { class: 'sl-bench' }, place, results, h('div', { class: 'sl-go' }, tryIt, applyIt, status));
+  let code: Editor | null = null;
+  let original = '';
+  let gone = false;
+
+  const say = (text: string, bad = false): void => {
+    setText(status, text);
+    setClass(status, 'sl-bad', bad);
+  };
+  const open = (text: string, editable: boolean): void => {
+    if (gone) return;
+    original = text;
+    const draft = drafts.get(key);
+    const start = editable && draft?.from === text ? draft.text : text;
+    code = editor(
+      context,
+      name === null ? 'Code of the new processor' : `Code of ${name}`,
+      start,
+      !editable,
+      () => void apply(),
+      changed => {
+        if (changed === original) drafts.delete(key);
+        else drafts.set(key, { from: original, text: changed });
+        applyIt.disabled = name !== null && changed === original;
+      },
+    );
+    place.replaceChildren(code.element);
+    tryIt.disabled = !editable;
+    applyIt.disabled = !editable || (name !== null && start === text);
+    if (start !== text) say('Not applied yet');
+    if (name === null) code.focus();
+  };
+
+  async function load(): Promise<void> {
+    if (name === null) {
+      open(TEMPLATE, true);
+      return;
+    }
+    try {
+      const found = await context.link.ask(isCode, 'code', { name });
+      open(found.code, found.editable);
+      if (!found.editable) say(found.where);
+    } catch (error) {
+      say(messageOf(error), true);
+    }
+  }
+
+  async function trial(): Promise<void> {
+    if (!code) return;
+    say('Trying…');
+    tryIt.disabled = true;
+    try {
+      const outcome = await context.link.ask(isTrial, 'try', { name, code: code.text(), at: null }, TRY_MS);
+      say(trialSummary(outcome), outcome.errors > 0);
+      results.replaceChildren(trialResults(outcome, () => results.replaceChildren()));
+    } catch (error) {
+      say(messageOf(error), true);
+      results.replaceChildren();
+    }
+    tryIt.disabled = false;
+  }
+
+  async function apply(): Promise<void> {
+    if (!code || applyIt.disabled) return;
+    const text = code.text();
+    say('Applying…');
+    try {
+      const { data } = await context.link.request('apply', { name, code: text, at: null });
+      drafts.delete(key);
+      original = text;
+      applyIt.disabled = name !== null;
+      say('Applied');
+      if (name === null && isApplied(data) && data.name !== undefined) context.ui.select({ kind: 'processor', name: data.name });
+    } catch (error) {
+      say(messageOf(error), true);
+    }
+  }
+
+  void load();
+  return {
+    element,
+    dispose: () => {
+      gone = true;
+      code?.dispose();
+    },
+  };
+}
+
+/** Functions of the user's namespace, to add one as it is. */
+export function namePicker(context: Context): HTMLElement {
+  const choice = h('select', { class: 'sl-input', 'aria-label': 'A function of the notebook' });
+  const add = button('Add', { class: 'sl-framed', disabled: true });
+  const fill = async (): Promise<void> => {
+    try {
+      const { names } = await context.link.ask(isNames, 'names');
+      choice.replaceChildren(...names.map(name => h('option', { value: name }, name)));
+      if (names.length === 0) choice.append(h('option', { value: '' }, 'no function in the notebook yet'));
+      choice.disabled = add.disabled = names.length === 0;
+    } catch (error) {
+      context.notice(messageOf(error), 'error');
+    }
+  };
+  add.addEventListener('click', () => {
+    const name = choice.value;
+    void act(context, 'pick', { name }).then(done => {
+      if (done) context.ui.select({ kind: 'processor', name });
+    });
+  });
+  void fill();
+  return h('div', { class: 'sl-line sl-pad' }, h('span', { class: 'sl-dim' }, 'A function of the notebook:'), choice, add);
+}
