@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from streamlab.runtime.runner import Drive
     from streamlab.sources import Source
     from streamlab.topics import Topic
+    from streamlab.views.explorer import Explorer
+    from streamlab.views.trial import Preview
 
 __all__ = ["Stream", "current_event", "maybe_forward"]
 
@@ -190,6 +192,56 @@ class Stream(Generic[T]):
         from streamlab.display import stream_html
 
         return stream_html(self)
+
+    def _ipython_display_(self) -> None:
+        from streamlab.views.showing import display_stream
+
+        display_stream(self)
+
+    def explore(self, *, messages: int = 100_000, size_bytes: int = 256_000_000) -> Explorer:
+        """Return the live explorer of this stream: what a cell shows that ends in the stream.
+
+        The stream runs in the background from now on, and is stopped when nobody looks at it any more, unless it ran
+        before. Looking takes no values away from anybody and commits nothing that would not be committed.
+
+        Parameters
+        ----------
+        messages, size_bytes : int
+            How many of the latest messages can be looked at, and how much memory they may take, about: whichever is reached
+            first pauses the stream, once; after that the oldest make room.
+        """
+        from streamlab.views.explorer import Explorer
+
+        return Explorer(self, messages=messages, size_bytes=size_bytes)
+
+    def preview(self, function: Function, n: int = 1000, *, name: str | None = None) -> Preview:
+        """Try a function on the last messages as if it were a processor; a plain call for any cell, and nothing changes.
+
+        It gets the values as they are before its place: that of the processor of its name, else the end of the list. The
+        processors before it run too, except for those that write. At most 10 seconds are spent.
+
+        Parameters
+        ----------
+        function : callable
+            As for a processor: of one value, sync or async; Skip drops it.
+        n : int
+            How many messages: of the explorer's window, else of the topic.
+        name : str, optional
+            Of the processor that it would replace; by default the function's.
+
+        Returns
+        -------
+        Preview
+            Shows itself as a table; ``to_frame()`` has what came out, ``errors`` what failed.
+
+        Raises
+        ------
+        InvalidState
+            A stream of a channel or an iterable that was not shown has no messages to try on.
+        """
+        from streamlab.views.trial import preview
+
+        return preview(self, function, n=n, name=name)
 
     def info(self) -> dict[str, Any]:
         """Return what a clone is made with."""

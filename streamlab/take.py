@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from streamlab.frames import FrameSchema
     from streamlab.streams import Stream
+    from streamlab.views.explorer import Explorer
 
 __all__ = ["Batch", "Take", "WithinFrom"]
 
@@ -229,6 +230,15 @@ class Take(Generic[T]):
         if self._pick is None:
             return Batch(basket.gathered, basket, number=number, reason=reason, memory=self.stream.frame_memory)
         return self._pick(basket)
+
+    def live(self) -> Explorer:
+        """Return the stream's explorer with these batches: each shown as it comes, or one at a time with the step button.
+
+        The batches are taken in the background; the stream waits while they are stepped through.
+        """
+        from streamlab.views.showing import explore_batches
+
+        return explore_batches(self)
 
     def __aiter__(self) -> Take[T]:
         return self

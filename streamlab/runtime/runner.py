@@ -6,10 +6,10 @@ import asyncio
 import atexit
 import contextlib
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Future
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamlab.baskets import Basket
 from streamlab.errors import InvalidState, StreamClosed
@@ -22,7 +22,9 @@ from streamlab.runtime.subscriptions import Subscription
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
-__all__ = ["Drive", "drive", "running"]
+__all__ = ["Drive", "drive", "running", "submit"]
+
+T = TypeVar("T")
 
 NAME = "streamlab-run"
 SUBSCRIPTION_MAXSIZE = 1000
@@ -236,9 +238,21 @@ class Drive:
         self._fit()
 
 
+def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Run a coroutine on the runner's loop; returns at once."""
+    with _lock:
+        return asyncio.run_coroutine_threadsafe(coroutine, _running_thread().loop)
+
+
+def _running_thread() -> LoopThread:
+    global _thread  # noqa: PLW0603 - one a process is what this module is for
+    if _thread is None or not _thread.thread.is_alive():
+        _thread = LoopThread(NAME)
+    return _thread
+
+
 def drive(stream: Stream[Any], *, tap: Tap | None = None) -> Drive:
     """Run a stream on the runner's loop; one that runs there already goes on. A tap is there before the first value."""
-    global _thread  # noqa: PLW0603 - one a process is what this module is for
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
     with _lock:
@@ -246,15 +260,14 @@ def drive(stream: Stream[Any], *, tap: Tap | None = None) -> Drive:
         if running is None:
             if stream._loops:
                 raise InvalidState("this stream is being iterated: leave that loop first, or make another stream to run")
-            if _thread is None or not _thread.thread.is_alive():
-                _thread = LoopThread(NAME)
             running = stream._drive = Drive(stream)
             _drives.append(running)
             if stream.feed is not None:
                 stream.feed.broker_timeout_s = None
+        loop = _running_thread().loop
     if tap is not None:
         running.add_tap(tap)
-    running.begin(_thread.loop)  # type: ignore[union-attr] # it has been started
+    running.begin(loop)
     return running
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
+from collections.abc import Coroutine
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from streamlab.broker.positions import parse
 from streamlab.errors import InvalidState
 from streamlab.lifecycle import KEEP
 from streamlab.runtime import runner
@@ -72,18 +75,17 @@ class ShownStream:
         self._meter = Meter()
         self._measured_s = self._sparked_s = float("-inf")
         self._counted: dict[str, int] = {}
-        self._drive: runner.Drive | None = None
         self._explorers: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def begin(self) -> None:
         """Run the stream in the background unless a cell iterates it, and look at what comes out."""
         try:
             was_running = self.stream._drive is not None
-            runner.drive(self.stream)
-        except InvalidState:  # a cell has it: shown is what can be seen from outside
+            runner.drive(self.stream, tap=self._take)
+        except InvalidState as error:  # a cell has it, or it was stopped: shown is what can be seen from outside
+            self.say(str(error))
             return
         self.started_here = self.started_here or not was_running
-        self.look()
 
     def run(self) -> None:
         """Go on: resume what is paused, start what is not running."""
@@ -95,17 +97,27 @@ class ShownStream:
     def restart(self, **options: Any) -> None:
         """Run it again, from another start or in another mode if given; a new reading begins with an empty window."""
         if options.get("start", KEEP) is not KEEP:
+            parse(options["start"], end=False)  # a bad one is told at once
             self.clear()
-        self.stream.restart(**options)
         self.started_here = True
         self.notice = None
-        self.look()
+        self._do(self.stream.restart(**options))
 
     def stop_soon(self, why: str) -> None:
         """Stop the stream, without waiting for it."""
-        runner.submit(self.stream.stop())
+        self._do(self.stream.stop())
         if why:
             self.say(why)
+
+    def _do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Have something done on the runner's loop; what goes wrong is said."""
+
+        def told(done: Future[Any]) -> None:
+            error = None if done.cancelled() else done.exception()
+            if error is not None:
+                self.say(f"{type(error).__name__}: {error}", "alarm")
+
+        runner.submit(coroutine).add_done_callback(told)
 
     def join(self, explorer: Any) -> None:
         """Be shown by one more explorer."""
@@ -115,21 +127,12 @@ class ShownStream:
         """Be shown by one less; the last one takes the messages along."""
         self._explorers.discard(explorer)
         if not self._explorers:
-            if self._drive is not None:
-                self._drive.remove_tap(self._take)
-                self._drive = None
+            self.stream._taps = tuple(tap for tap in self.stream._taps if tap != self._take)
             self.clear()
 
     def is_looked_at(self) -> bool:
         """Tell whether any explorer of this stream has a view."""
         return any(explorer.presence.views for explorer in list(self._explorers))
-
-    def look(self) -> None:
-        """Tap the drive that runs the stream now, if it is another one than before."""
-        drive = self.stream._drive
-        if drive is not None and drive is not self._drive:
-            self._drive = drive
-            drive.add_tap(self._take)
 
     def _take(self, basket: Any) -> None:
         self.window.append(basket)
@@ -180,7 +183,6 @@ class ShownStream:
 
     def measure(self, now_s: float) -> None:
         """Take the counters, and the rates once in half a second."""
-        self.look()
         self.histogram.sync(self.window)
         self.stats = stats = self._meter.read(self.stream)
         self.rates.events, self.rates.size = stats.events_per_s, stats.bytes_per_s
