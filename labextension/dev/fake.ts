@@ -44,7 +44,7 @@ function node(kind: PipeNode['kind'], name: string, detail: string, more: Partia
 function raw(text: string, withheld = false): Content {
   return {
     text,
-    hex: `00000000  ${[...text].map(one => one.charCodeAt(0).toString(16)).join(' ')}`,
+    hex: `00000000  ${Array.from(new TextEncoder().encode(text), byte => byte.toString(16)).join(' ')}`,
     size: withheld ? 10_000_000 : text.length,
     withheld,
     utf8: true,
