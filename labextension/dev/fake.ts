@@ -4,7 +4,7 @@
  * Parameters of the page's address: `rate` (messages a second), `wide` (more columns), `window` (messages), `state`.
  */
 import type { Model } from '../src/widget/link';
-import type { Head, PipeNode, Row, Ui } from '../src/widget/protocol';
+import type { Head, PipeNode, Ui } from '../src/widget/protocol';
 import { START } from '../src/widget/ui';
 import { columns, order, START_MS, toRow, toTree } from './data';
 
@@ -13,6 +13,15 @@ type Callback = (...args: unknown[]) => void;
 
 const TICK_MS = 100;
 const RAW = 131;
+const SENT = 60;
+
+interface Port {
+  first: number;
+  count: number;
+  follow: boolean;
+  base: number;
+  columns: string[];
+}
 
 function node(kind: PipeNode['kind'], name: string, detail: string, more: Partial<PipeNode> = {}): PipeNode {
   return {
@@ -32,12 +41,22 @@ function node(kind: PipeNode['kind'], name: string, detail: string, more: Partia
   };
 }
 
+function raw(text: string, withheld = false): Content {
+  return {
+    text,
+    hex: `00000000  ${Array.from(new TextEncoder().encode(text), byte => byte.toString(16)).join(' ')}`,
+    size: withheld ? 10_000_000 : text.length,
+    withheld,
+    utf8: true,
+  };
+}
+
 export class FakeModel implements Model {
   /** What the views sent, for tests that look at it. */
   readonly sent: Content[] = [];
   private readonly traits: Record<string, unknown>;
   private readonly listeners = new Map<string, Set<Callback>>();
-  private readonly ports = new Map<string, { first: number; count: number; follow: boolean; base: number }>();
+  private readonly ports = new Map<string, Port>();
   private readonly waiting = new Set<string>();
   private total = 0;
   private state: Head['state'] = 'live';
@@ -99,10 +118,10 @@ export class FakeModel implements Model {
 
   private hear(message: Content): void {
     const view = String(message.view);
-    if (message.t === 'hello') this.ports.set(view, { first: 0, count: Number(message.rows), follow: true, base: 0 });
+    if (message.t === 'hello')
+      this.ports.set(view, { first: 0, count: Number(message.rows), follow: true, base: 0, columns: [] });
     else if (message.t === 'bye') this.ports.delete(view);
-    else if (message.t === 'port')
-      this.ports.set(view, message as unknown as { first: number; count: number; follow: boolean; base: number });
+    else if (message.t === 'port') this.ports.set(view, message as unknown as Port);
     else if (message.t === 'ack') this.waiting.delete(view);
     else if (message.t === 'do') void this.answer(view, String(message.rid), String(message.action), message.args as Content);
   }
@@ -119,7 +138,7 @@ export class FakeModel implements Model {
   private async act(action: string, args: Content): Promise<{ data: unknown; buffers: DataView[] }> {
     if (action === 'rows') {
       const first = Number(args.first) + Number(args.base ?? this.base) - this.base;
-      const { section, buffer } = this.rows(Math.max(0, first), Number(args.count));
+      const { section, buffer } = this.rows(Math.max(0, first), Number(args.count), args.columns as string[]);
       return { data: section, buffers: [buffer] };
     }
     if (action === 'asset') {
@@ -148,10 +167,6 @@ export class FakeModel implements Model {
       case 'clear':
         this.total = 0;
         return {};
-      case 'filter':
-        if (String(args.text).endsWith('>'))
-          throw new Error('The filter ends too early: a value is missing after “>” (character 8).');
-        return {};
       case 'enable':
         patch({ enabled: args.on === true });
         return {};
@@ -173,53 +188,64 @@ export class FakeModel implements Model {
       case 'names':
         return { names: ['enrich', 'only_eur', 'to_cents'] };
       case 'pick':
-        this.nodes.splice(4, 0, node('processor', String(args.name), 'new'));
-        return {};
+        this.nodes.splice(4, 0, node('processor', String(args.name), ''));
+        return { name: args.name };
       case 'try':
         if (String(args.code).includes('!')) throw new Error('line 2, column 7: invalid syntax');
         return {
+          summary: '997 ok, 0 skipped, 3 errors, 0.9 µs each',
           tried: 1000,
           ok: 997,
           skipped: 0,
           errors: 3,
-          seconds: 0.9e-6,
-          cut: null,
+          microseconds: 0.9,
+          unfinished: false,
           rows: Array.from({ length: 20 }, (_, i) => ({
             seq: i,
-            before: toTree(order(i, 1000)),
-            after: i % 7 === 3 ? null : toTree(order(i, 1000), true),
-            error: i % 7 === 3 ? "KeyError: 'amount'" : null,
-            traceback: 'Traceback…\n  File "enrich", line 2\nKeyError: \'amount\'',
+            where: `0 / ${i}`,
+            status: 'ok',
+            before: `{'id': ${i}, 'amount': 412.5}`,
+            after: `{'id': ${i}, 'amount': 412.5, 'vat': 78.38}`,
+            error: null,
+          })),
+          failures: [1, 2, 3].map(i => ({
+            seq: i,
+            where: `0 / ${i}`,
+            status: 'error',
+            before: `{'id': ${i}}`,
+            after: '',
+            error: "KeyError: 'amount'",
           })),
         };
-      case 'apply':
-        if (args.name === null) {
-          const name = /def\s+(\w+)/.exec(String(args.code))?.[1] ?? 'processor';
-          this.nodes.splice(4, 0, node('processor', name, 'new'));
-          return { name };
-        }
-        this.code = String(args.code);
-        return { name: args.name };
+      case 'apply': {
+        const name = /def\s+(\w+)/.exec(String(args.code))?.[1] ?? 'processor';
+        if (args.name === '') this.nodes.splice(4, 0, node('processor', name, ''));
+        else this.code = String(args.code);
+        return { name: args.name === '' ? name : args.name };
+      }
       case 'cell':
         return { text: `@s.processor\n${this.code}` };
       case 'open': {
         const o = order(Number(args.seq), this.options.rate);
+        const large = o.seq % 11 === 0;
         return {
           seq: o.seq,
           topic: 'orders',
           partition: o.partition,
           offset: String(o.offset),
           timestamp: o.time,
-          timestampType: 'CreateTime',
+          timestampType: 'set by the producer',
           key: { k: 's', v: o.key },
-          value: o.seq % 11 === 0 ? { k: 'x', w: 10_000_000 } : toTree(o, true),
-          decoder: 'json',
-          raw: true,
+          rawKey: raw(o.key),
+          value: large ? { k: 's', v: 'xxxxxxxx', w: 10_000_000 } : toTree(o, true),
+          raw: raw(`{"id": ${o.id}}`, large),
+          decoder: 'JSON',
           headers: [
-            { name: 'trace', text: 'abc', size: 3 },
-            { name: 'trace', text: '<b>def</b>', size: 10 },
-            { name: 'empty', text: null, size: 0 },
+            ['trace', 'abc', '61 62 63'],
+            ['trace', '<b>def</b>', '3c 62'],
+            ['empty', null, ''],
           ],
+          headersTotal: 3,
           sizes: { key: 4, value: RAW, headers: 13 },
         };
       }
@@ -228,21 +254,28 @@ export class FakeModel implements Model {
         return {
           text: `${args.part === 'hex' ? '00000000  7b 22 69 64 22 3a  {"id":' : '{"id": 9007199254740993, "amount": 412.5}'}\n`,
           next: next < 600_000 ? next : null,
-          total: 600_000,
+          size: 600_000,
         };
       }
       case 'copy':
         return { text: args.as === 'json' ? '{"id": 9007199254740993}' : "{'id': 9007199254740993}" };
       case 'errors':
-        return { rows: [], total: 3 };
+        return { rows: [], total: 3, kept: 3 };
       case 'error':
         return {
-          ...this.failure(Number(args.index)),
+          topic: 'orders',
+          partition: 0,
+          offset: String(301204 + Number(args.index)),
+          timestamp: START_MS,
+          processor: 'only_eur',
+          error: 'KeyError',
+          message: "'currency'",
           traceback:
             'Traceback (most recent call last):\n  File "only_eur", line 2, in only_eur\n    return order["currency"] == "EUR"\nKeyError: \'currency\'',
-          key: { k: 's', v: 'a37' },
-          value: toTree(order(Number(args.index), 1000)),
-          headers: [['trace', 'abc']],
+          value: null,
+          raw: raw('{"id": 9007199254740993}'),
+          rawKey: raw('a37'),
+          headers: [['trace', 'abc', '61 62 63']],
         };
       case 'retry':
         for (const index of args.indices as number[]) this.retried.add(index);
@@ -273,14 +306,19 @@ export class FakeModel implements Model {
     };
   }
 
-  private rows(first: number, count: number): { section: Content; buffer: DataView } {
+  private rows(first: number, count: number, wanted: string[]): { section: Content; buffer: DataView } {
     const { order: kind, all } = this.ordered();
     const from = Math.min(first, Math.max(0, all - 1));
     const n = Math.max(0, Math.min(count, all - from));
     const step = kind === 'filtered' ? 2 : 1;
-    const rows: Row[] = Array.from({ length: n }, (_, i) => {
+    const known = columns(this.options.wide);
+    const fields = known.filter(one => one.group === 'value');
+    const sent = wanted.length > 0 ? fields.filter(one => wanted.includes(one.name)) : fields.slice(0, SENT);
+    const cols = [...known.filter(one => one.group === 'meta'), ...sent];
+    const rows = Array.from({ length: n }, (_, i) => {
       const index = kind === 'sorted' && this.ui.sort?.[1] === 'desc' ? all - 1 - from - i : from + i;
-      return toRow(order(this.base + index * step, this.options.rate), this.options.wide);
+      const [seq, ...cells] = toRow(order(this.base + index * step, this.options.rate), this.options.wide);
+      return [seq, ...cols.map(one => cells[known.indexOf(one)])];
     });
     const section = {
       first: from,
@@ -289,7 +327,7 @@ export class FakeModel implements Model {
       base: kind === 'live' ? this.base : 0,
       order: kind,
       scanning: false,
-      cols: columns(this.options.wide),
+      cols,
     };
     return { section, buffer: new DataView(new TextEncoder().encode(JSON.stringify(rows)).buffer) };
   }
@@ -311,8 +349,8 @@ export class FakeModel implements Model {
       this.frames += 1;
       const { all } = this.ordered();
       const first = port.follow ? Math.max(0, all - port.count) : Math.max(0, port.first + port.base - this.base);
-      const { section, buffer } = this.rows(first, port.count);
-      this.emit('msg:custom', { t: 'frame', view, n: this.frames, at: Date.now(), rows: section, ...this.sections() }, [buffer]);
+      const { section, buffer } = this.rows(first, port.count, port.columns);
+      this.emit('msg:custom', { t: 'frame', view, n: this.frames, rows: section, ...this.sections() }, [buffer]);
     }
   }
 
@@ -372,6 +410,7 @@ export class FakeModel implements Model {
         before: toTree(now),
         after: toTree(now, true),
         error: null,
+        skipped: false,
         at: now.time,
         diff: [{ path: ['vat'], change: 'added' }],
       },
@@ -380,9 +419,13 @@ export class FakeModel implements Model {
         size: 100,
         reason: 'full',
         stepping: this.stepping,
-        waiting: false,
-        columns: columns(0),
-        rows: Array.from({ length: 30 }, (_, i) => toRow(order(this.total + i, this.options.rate), 0).slice(1)),
+        waiting: this.stepping,
+        columns: columns(0).map(({ name, kind }) => ({ name, kind })),
+        rows: Array.from({ length: 30 }, (_, i) =>
+          toRow(order(this.total + i, this.options.rate), 0)
+            .slice(1)
+            .map(cell => (Array.isArray(cell) ? cell[1] : cell)),
+        ),
         total: 100,
       },
       errors: {
@@ -392,11 +435,16 @@ export class FakeModel implements Model {
       },
       graph: {
         dot: this.dot(),
-        marks: this.nodes.map(one => ({
-          id: one.id,
-          text: one.enabled ? `${Math.round(flow / 1000)} k/s` : 'off',
-          state: !one.enabled ? 'off' : one.errors > 0 ? 'error' : live ? 'ok' : 'idle',
-        })),
+        processors: Object.fromEntries(this.nodes.map(one => [one.id, one.name])),
+        marks: [
+          ...this.nodes.slice(1).map((_, i) => ({ id: `e${i}`, text: `${Math.round(flow)}/s`, state: '' })),
+          ...this.nodes.map(one => ({ id: one.id, text: '', state: !one.enabled ? 'off' : one.errors > 0 ? 'bad' : 'ok' })),
+        ],
+      },
+      columns: { names: columns(this.options.wide).flatMap(one => (one.group === 'value' ? [one.name] : [])) },
+      notice: {
+        text: this.ui.filter.endsWith('>') ? 'The filter ends too early: a value is missing after “>” (character 8).' : '',
+        kind: this.ui.filter.endsWith('>') ? 'alarm' : 'info',
       },
     };
   }
@@ -407,7 +455,10 @@ export class FakeModel implements Model {
     );
     const edges = this.nodes
       .slice(1)
-      .map((one, i) => `"${this.nodes[i]?.id ?? ''}" -> "${one.id}" [id="e${i}"${one.enabled ? '' : ' style=dashed'}]`);
+      .map(
+        (one, i) =>
+          `"${this.nodes[i]?.id ?? ''}" -> "${one.id}" [id="e${i}" label="000,000/s"${one.enabled ? '' : ' style=dashed'}]`,
+      );
     return `digraph { rankdir=LR; bgcolor=transparent; node [fontname=Helvetica fontsize=11]; ${[...boxes, ...edges].join(';')} }`;
   }
 }

@@ -4,8 +4,7 @@ import { act } from './context';
 import { button, h, setAttribute, setClass, setText } from './dom';
 import { shownText } from './columns';
 import { count, grouped } from './format';
-import type { Batch, Cell, Column } from './protocol';
-import { cellKind, cellText } from './rowstore';
+import type { Batch, BatchColumn } from './protocol';
 
 const REASONS: Record<string, string> = {
   full: 'because it was full',
@@ -54,6 +53,7 @@ export function batchesTab(context: Context): BatchesTab {
   return {
     element,
     update: batch => {
+      if (batch.number === null) return;
       stepping = batch.stepping;
       bar.hidden = false;
       empty.hidden = true;
@@ -62,8 +62,9 @@ export function batchesTab(context: Context): BatchesTab {
       setAttribute(step, 'aria-pressed', String(stepping));
       setClass(step, 'sl-on', stepping);
       next.hidden = !stepping;
-      next.disabled = batch.waiting;
-      setText(waiting, stepping && batch.waiting ? 'waiting for the next batch…' : '');
+      // The stream waits while a batch is looked at; in between the next one is on its way.
+      next.disabled = !batch.waiting;
+      setText(waiting, stepping && !batch.waiting ? 'waiting for the next batch…' : '');
       const key = JSON.stringify(batch.columns);
       if (key !== shown) table.replaceChildren(header(batch.columns), h('tbody', {}));
       shown = key;
@@ -74,7 +75,7 @@ export function batchesTab(context: Context): BatchesTab {
   };
 }
 
-function header(columns: Column[]): HTMLElement {
+function header(columns: BatchColumn[]): HTMLElement {
   const cells = columns.map(column =>
     h('th', { scope: 'col', dir: 'auto', class: column.kind === 'n' ? 'sl-right' : '' }, column.name),
   );
@@ -94,9 +95,8 @@ function fill(body: HTMLTableSectionElement | undefined, { columns, rows }: Batc
   });
 }
 
-function drawCell(element: HTMLElement, cell: Cell | undefined, column: Column): void {
-  const kind = cellKind(cell, column);
-  setText(element, shownText(cellText(cell), kind, column));
-  const look = `sl-kind-${kind}${column.group === 'meta' ? ' sl-meta' : ''}${column.kind === 'n' ? ' sl-right' : ''}`;
+function drawCell(element: HTMLElement, text: string | null | undefined, { kind }: BatchColumn): void {
+  setText(element, shownText(text ?? '', kind, 'value'));
+  const look = `sl-kind-${kind}${kind === 'n' ? ' sl-right' : ''}`;
   if (element.className !== look) element.className = look;
 }

@@ -1,6 +1,7 @@
 /** Where the columns of the table lie: widths, what is hidden, which are in sight. */
-import type { Column, Row, Ui } from './protocol';
-import { cellText } from './rowstore';
+import type { Column, Ui } from './protocol';
+import { cellKind, cellOf, cellText } from './rowstore';
+import type { StoredRow } from './rowstore';
 import { grouped, timeText } from './format';
 
 export const MIN_WIDTH = 36;
@@ -10,20 +11,25 @@ const CHAR = 7;
 const PADDING = 18;
 const LOOKED_AT = 40;
 /** Room for what will come: numbers grow, times keep their length. */
-const ROOM: Record<Column['kind'], string> = { n: '00000', s: 'xxxxx', b: 'false', t: '00:00:00.000', o: 'xxxxxxxx' };
+const ROOM: Record<Column['kind'], string> = {
+  n: '00000',
+  s: 'xxxxx',
+  b: 'false',
+  t: '00:00:00.000',
+  o: 'xxxxxxxx',
+  w: 'xxxxxxxx',
+};
 const LONGEST = 60;
 
 export interface Placed {
   column: Column;
-  /** Place of its cell in a row as it came. */
-  index: number;
   left: number;
   width: number;
 }
 
-export function shownText(text: string, kind: string, column: Column): string {
+export function shownText(text: string, kind: string, group: Column['group']): string {
   if (kind === 't') return timeText(text);
-  return kind === 'n' && column.group === 'meta' ? grouped(text) : text;
+  return kind === 'n' && group === 'meta' ? grouped(text) : text;
 }
 
 export class Columns {
@@ -34,7 +40,7 @@ export class Columns {
   private pen: CanvasRenderingContext2D | null = null;
 
   /** Lay out again if something changed; true if so. */
-  layout(columns: Column[], ui: Ui, rows: (Row | undefined)[]): boolean {
+  layout(columns: Column[], ui: Ui, rows: (StoredRow | undefined)[]): boolean {
     this.guess(columns, rows);
     const key = JSON.stringify([columns, ui.hidden, ui.widths, columns.map(column => this.auto.get(column.name))]);
     if (key === this.key) return false;
@@ -42,10 +48,10 @@ export class Columns {
     const hidden = new Set(ui.hidden);
     let left = 0;
     this.placed = [];
-    columns.forEach((column, index) => {
+    columns.forEach(column => {
       if (hidden.has(column.name)) return;
       const width = Math.max(MIN_WIDTH, Math.round(ui.widths[column.name] ?? this.auto.get(column.name) ?? 80));
-      this.placed.push({ column, index, left, width });
+      this.placed.push({ column, left, width });
       left += width;
     });
     this.width = left;
@@ -62,14 +68,12 @@ export class Columns {
   }
 
   /** The width that fits what is in these rows. */
-  fitting(column: Column, index: number, rows: (Row | undefined)[]): number {
+  fitting(column: Column, rows: (StoredRow | undefined)[]): number {
     // The header is bold and has room for the arrow of the sorting.
     let width = Math.max(this.measure(column.name) * 1.12 + 10, this.measure(ROOM[column.kind]));
     for (const row of rows) {
-      const cell = row?.[index + 1];
-      if (typeof cell === 'number') continue;
-      const kind = Array.isArray(cell) ? cell[0] : column.kind;
-      width = Math.max(width, this.measure(shownText(cellText(cell), kind, column)));
+      const cell = cellOf(row, column.name);
+      width = Math.max(width, this.measure(shownText(cellText(cell), cellKind(cell, column.kind), column.group)));
     }
     return Math.ceil(width) + PADDING;
   }
@@ -86,13 +90,13 @@ export class Columns {
   }
 
   /** Widths are guessed once, from the first rows: nothing moves that the user did not move. */
-  private guess(columns: Column[], rows: (Row | undefined)[]): void {
+  private guess(columns: Column[], rows: (StoredRow | undefined)[]): void {
     const known = rows.filter(row => row !== undefined).slice(0, LOOKED_AT);
     if (known.length === 0) return;
-    columns.forEach((column, index) => {
-      if (this.auto.has(column.name)) return;
+    columns.forEach(column => {
+      if (this.auto.has(column.name) || !known[0]?.places.has(column.name)) return;
       const room = column.name === 'offset' ? 2 * CHAR : 0; // it will have more digits soon
-      this.auto.set(column.name, Math.min(MAX_AUTO_WIDTH, this.fitting(column, index, known) + room));
+      this.auto.set(column.name, Math.min(MAX_AUTO_WIDTH, this.fitting(column, known) + room));
     });
   }
 }

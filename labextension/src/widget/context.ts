@@ -11,7 +11,7 @@ export interface Context {
   /** The latest of what the kernel said, null before the first frame. */
   readonly latest: { head: Head | null; pipe: Pipe | null };
   /** Say something in the line below the pipeline. */
-  notice(text: string, kind: 'info' | 'warning' | 'error'): void;
+  notice(text: string, kind: 'info' | 'alarm'): void;
   /** Tell a screen reader; for changes of state only. */
   announce(text: string): void;
   /** Open the editor of a processor that does not exist yet. */
@@ -30,7 +30,7 @@ export async function act(context: Context, action: string, args: object = {}): 
     await context.link.request(action, args);
     return true;
   } catch (error) {
-    if (!context.signal.aborted) context.notice(messageOf(error), 'error');
+    if (!context.signal.aborted) context.notice(messageOf(error), 'alarm');
     return false;
   }
 }

@@ -2,10 +2,10 @@
 import type { Context } from './context';
 import { messageOf } from './context';
 import { button, h, setText } from './dom';
-import { clock, count, grouped, moment } from './format';
+import { bytes, clock, count, grouped, moment } from './format';
 import type { Errors, Failure } from './protocol';
 import { isErrorDetail, isErrorRows, isRetried } from './replies';
-import type { ErrorDetail } from './replies';
+import type { ErrorDetail, Raw } from './replies';
 import { treeView } from './tree';
 
 const OLDER = 50;
@@ -63,7 +63,7 @@ export function errorsTab(context: Context): ErrorsTab {
     older.hidden = drawn.size === 0 || drawn.size >= latest.kept || oldest === 0;
     empty.hidden = drawn.size > 0;
     bar.hidden = drawn.size === 0;
-    setText(summary, `${count(latest.total, 'error')}, the latest ${grouped(latest.kept)} are kept`);
+    setText(summary, `${count(latest.total, 'alarm')}, the latest ${grouped(latest.kept)} are kept`);
     counted();
   }
 
@@ -73,7 +73,7 @@ export function errorsTab(context: Context): ErrorsTab {
       add(more);
       if (more.length === 0) older.hidden = true;
     } catch (error) {
-      context.notice(messageOf(error), 'error');
+      context.notice(messageOf(error), 'alarm');
     }
   }
 
@@ -85,7 +85,7 @@ export function errorsTab(context: Context): ErrorsTab {
       for (const index of indices) forget(index);
       context.notice(`${count(retried, 'record')} put through the stream again.`, 'info');
     } catch (error) {
-      context.notice(messageOf(error), 'error');
+      context.notice(messageOf(error), 'alarm');
     }
     add([]);
   }
@@ -116,7 +116,11 @@ function errorRow(context: Context, failure: Failure, changed: () => void): Draw
   const toggle = h(
     'button',
     { class: 'sl-errorhead', 'aria-expanded': 'false' },
-    h('span', { class: 'sl-num sl-dim', title: moment(failure.at) }, clock(failure.at)),
+    h(
+      'span',
+      { class: 'sl-num sl-dim', title: failure.at === null ? '' : moment(failure.at) },
+      failure.at === null ? '' : clock(failure.at),
+    ),
     h('span', { class: 'sl-num sl-dim', dir: 'auto' }, failure.where),
     h('span', { class: 'sl-by', dir: 'auto' }, failure.processor ?? 'decoding'),
     h('b', { class: 'sl-bad' }, failure.error),
@@ -154,8 +158,15 @@ function detailParts(context: Context, detail: ErrorDetail): HTMLElement[] {
     );
   for (const [name, text] of detail.headers)
     parts.push(h('div', { class: 'sl-dim', dir: 'auto' }, `header ${name}: ${text ?? 'no value'}`));
-  if (detail.key) parts.push(h('div', { class: 'sl-dim' }, 'key'), treeView(detail.key, { label: 'Key', folds: new Map() }));
+  if (detail.rawKey) parts.push(h('div', { class: 'sl-dim' }, 'key'), rawText(detail.rawKey, 'Key'));
+  if (detail.raw) parts.push(h('div', { class: 'sl-dim' }, 'value as it came'), rawText(detail.raw, 'Value'));
   if (detail.value)
     parts.push(h('div', { class: 'sl-dim' }, 'value'), treeView(detail.value, { label: 'Value', folds: new Map() }));
   return parts;
+}
+
+/** Text where it is text, else bytes. */
+function rawText(raw: Raw, label: string): HTMLElement {
+  const rest = raw.withheld ? `\n… ${bytes(raw.size)} in all` : '';
+  return h('pre', { class: 'sl-text', tabindex: 0, 'aria-label': label, dir: 'auto' }, (raw.utf8 ? raw.text : raw.hex) + rest);
 }

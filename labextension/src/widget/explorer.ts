@@ -88,7 +88,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
     ui,
     signal,
     latest: { head: null, pipe: null },
-    notice: (text, kind) => notice.update({ text, kind }),
+    notice: (text, kind) => notice.update({ text, kind, own: true }),
     announce: text => setText(live, text),
     newProcessor: () => side.newProcessor(),
   };
@@ -153,13 +153,19 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
       pipe.update(now);
       side.pipe(now);
     },
+    columns: now => table.columns(now),
     rows: (rows, buffer) => table.update(rows, buffer),
     hist: hist => time.update(hist),
     sample: sample => side.sample(sample),
     batch: now => batch.update(now),
     errors: now => errors.update(now),
     graph: now => graph.update(now),
-    notice: now => notice.update(now),
+    notice: now => {
+      // An alarm while there is a filter is about the filter: it is told where it was typed.
+      const ofFilter = now.kind === 'alarm' && ui.get().filter !== '';
+      table.problem(ofFilter ? now.text : '');
+      notice.update(ofFilter ? { ...now, text: '' } : now);
+    },
   };
   return { handlers, ui };
 }

@@ -2,7 +2,7 @@
 import type { Context } from './context';
 import { messageOf } from './context';
 import { asset } from './assets';
-import { button, h, OWN_KEYS, setAttribute } from './dom';
+import { button, h, OWN_KEYS, setAttribute, setText, svg } from './dom';
 import { movable } from './pipeline';
 import type { Graph, Mark } from './protocol';
 
@@ -11,7 +11,7 @@ interface Layout {
 }
 /** One for the page: starting the layout engine takes longer than using it. */
 const PAGE = globalThis as { streamlabLayout?: Promise<Layout> | undefined };
-const STATES = ['ok', 'idle', 'off', 'error', 'paused'] as const;
+const STATES = ['ok', 'off', 'bad'] as const;
 
 export interface GraphTab {
   readonly element: HTMLElement;
@@ -26,6 +26,7 @@ export function graphTab(context: Context): GraphTab {
   let dot = '';
   let drawnDot = '';
   let marks: Mark[] = [];
+  let processors: Graph['processors'] = {};
   let visible = false;
   let busy = false;
 
@@ -37,7 +38,7 @@ export function graphTab(context: Context): GraphTab {
       const picture = (await layout(context)).renderSVGElement(wanted);
       drawnDot = wanted;
       if (context.signal.aborted) return;
-      prepare(context, picture);
+      prepare(context, picture, processors);
       place.replaceChildren(picture);
       status.hidden = true;
       patch(picture, marks);
@@ -55,8 +56,7 @@ export function graphTab(context: Context): GraphTab {
   return {
     element,
     update: graph => {
-      if (graph.dot !== undefined) dot = graph.dot;
-      marks = graph.marks;
+      ({ dot, marks, processors } = graph);
       if (!visible) return;
       if (dot !== drawnDot) void layOut();
       else patch(place, marks);
@@ -76,19 +76,19 @@ async function layout(context: Context): Promise<Layout> {
 }
 
 /** Nodes that stand in the pipeline become buttons; the rest is a picture. */
-function prepare(context: Context, picture: SVGSVGElement): void {
+function prepare(context: Context, picture: SVGSVGElement, processors: Graph['processors']): void {
   setAttribute(picture, 'role', 'group');
   setAttribute(picture, 'aria-label', 'Stream graph');
   for (const link of picture.querySelectorAll('a')) link.replaceWith(...link.childNodes);
   for (const node of picture.querySelectorAll<SVGGElement>('g.node')) {
-    const known = context.latest.pipe?.nodes.find(one => one.id === node.id);
-    if (!known || !(movable(known) || known.kind === 'source')) continue;
+    const name = processors[node.id];
+    const known = context.latest.pipe?.nodes.some(one => movable(one) && one.name === name);
+    if (name === undefined || !known) continue;
     setAttribute(node, 'role', 'button');
     setAttribute(node, 'tabindex', 0);
     setAttribute(node, OWN_KEYS, 'true');
-    setAttribute(node, 'aria-label', `Select ${known.label}`);
-    const select = (): void =>
-      context.ui.select(known.kind === 'source' ? { kind: 'source' } : { kind: 'processor', name: known.name });
+    setAttribute(node, 'aria-label', `Select ${name}`);
+    const select = (): void => context.ui.select({ kind: 'processor', name });
     node.addEventListener('click', select);
     node.addEventListener('keydown', event => {
       if (event.key !== 'Enter' && event.key !== ' ') return;
@@ -107,23 +107,22 @@ export function patch(picture: Element, marks: Mark[]): void {
   }
 }
 
-/** The line of a mark stands below a node's label, and beside the middle of an edge. */
+/** An edge was laid out with room for its rate, in the place of its label; a node gets a line below. */
 function setMarkText(group: Element, text: string): void {
-  let line = group.querySelector<SVGTextElement>('text.sl-marktext');
+  let line = group.classList.contains('edge') ? group.querySelector('text') : group.querySelector('text.sl-marktext');
+  if (!line && text === '') return;
   if (!line) {
     const at = anchor(group);
     if (!at) return;
-    line = document.createElementNS('http://www.w3.org/2000/svg', 'text');
-    for (const [name, value] of Object.entries({ class: 'sl-marktext', 'text-anchor': 'middle', x: at.x, y: at.y }))
-      line.setAttribute(name, String(value));
+    line = svg('text', { 'text-anchor': 'middle', ...at });
     group.append(line);
   }
-  if (line.textContent !== text) line.textContent = text;
+  line.classList.add('sl-marktext');
+  setText(line, text);
 }
 
 function anchor(group: Element): { x: number; y: number } | null {
   if (!(group instanceof SVGGraphicsElement)) return null;
   const box = group.getBBox();
-  const edge = group.classList.contains('edge');
-  return { x: box.x + box.width / 2, y: edge ? box.y + box.height / 2 - 5 : box.y + box.height + 10 };
+  return { x: box.x + box.width / 2, y: box.y + box.height + 10 };
 }

@@ -17,6 +17,10 @@ import { ROW_HEIGHT, Scroll } from './scroll';
 import type { Column, Rows, Ui } from './protocol';
 import { uniqueId } from './dom';
 
+/** So many fields travel with a row at most. */
+const SENT = 56;
+const BESIDE = 8;
+
 export class Grid {
   readonly store = new RowStore();
   readonly scroll = new Scroll();
@@ -41,7 +45,7 @@ export class Grid {
     this.head = new GridHead(
       context.ui,
       this.columns,
-      place => this.fit(place.column, place.index),
+      place => this.fit(place.column),
       () => this.element.focus(),
     );
     this.canvas = h('div', { class: 'sl-canvas', role: 'rowgroup' }, this.rows.element);
@@ -90,7 +94,12 @@ export class Grid {
     setAttribute(this.element, 'aria-activedescendant', this.rows.activeId(sight));
     setAttribute(this.element, 'aria-rowcount', this.store.total + 1);
     setAttribute(this.element, 'aria-colcount', this.columns.placed.length);
-    this.source.want(sight.first, sight.count, this.context.ui.get().follow);
+    this.source.want({
+      first: sight.first,
+      count: sight.count,
+      follow: this.context.ui.get().follow,
+      ...this.fields(sight.columns),
+    });
     this.onDraw();
   }
 
@@ -117,7 +126,7 @@ export class Grid {
   /** Open the message of a row in the inspector. */
   open(index: number): void {
     const row = this.store.at(index);
-    if (row) this.context.ui.patch({ selected: { kind: 'message', seq: row[0] }, follow: false });
+    if (row) this.context.ui.patch({ selected: { kind: 'message', seq: row.seq }, follow: false });
   }
 
   unfollow(): void {
@@ -136,6 +145,16 @@ export class Grid {
       selected: selected?.kind === 'message' ? selected.seq : null,
       offset: this.scroll.offset(first),
     };
+  }
+
+  /** Few fields travel as they are; of many, those in sight and some beside them. */
+  private fields([first, last]: [number, number]): { columns: string[]; needed: string[] } {
+    const names = (from: number, to: number): string[] =>
+      this.columns.placed.slice(Math.max(0, from), to).flatMap(({ column }) => (column.group === 'value' ? [column.name] : []));
+    const needed = names(first, last);
+    if (this.store.columns.length <= SENT) return { columns: [], needed };
+    const from = Math.floor((first - BESIDE) / BESIDE) * BESIDE;
+    return { columns: names(from, Math.max(last, from + BESIDE * 3)).slice(0, SENT), needed };
   }
 
   private place(): void {
@@ -207,11 +226,10 @@ export class Grid {
     return selection !== null && !selection.isCollapsed && this.element.contains(selection.anchorNode);
   }
 
-  private fit(column: Column, index: number): number {
+  private fit(column: Column): number {
     const { first, count } = this.scroll.drawn();
     return this.columns.fitting(
       column,
-      index,
       Array.from({ length: count }, (_, i) => this.store.at(first + i)),
     );
   }

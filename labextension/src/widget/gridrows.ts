@@ -1,10 +1,9 @@
 /** Draws the rows in sight. Row and cell elements are used again; text is set only where it changed. */
 import { h, setAttribute } from './dom';
-import { cellKind, cellText } from './rowstore';
-import type { RowStore } from './rowstore';
+import { cellKind, cellOf, cellText } from './rowstore';
+import type { RowStore, StoredRow } from './rowstore';
 import { shownText } from './columns';
 import type { Columns, Placed } from './columns';
-import type { Row } from './protocol';
 
 interface DrawnCell {
   element: HTMLElement;
@@ -92,7 +91,7 @@ export class GridRows {
       row.index = index;
       setAttribute(row.element, 'aria-rowindex', index + 2);
     }
-    const selected = data !== undefined && data[0] === sight.selected;
+    const selected = data?.seq === sight.selected;
     const odd = (this.store.base + index) % 2 === 1;
     const classes = `sl-row${selected ? ' sl-selected' : ''}${index === sight.active ? ' sl-active' : ''}${odd ? ' sl-odd' : ''}${data ? '' : ' sl-missing'}`;
     if (row.classes !== classes) {
@@ -123,19 +122,19 @@ export class GridRows {
     });
   }
 
-  private fill(row: DrawnRow, data: Row | undefined, activeCell: number): void {
+  private fill(row: DrawnRow, data: StoredRow | undefined, activeCell: number): void {
     row.cells.forEach((cell, i) => {
       const place = cell.place;
       if (!place) return;
-      const value = data?.[place.index + 1];
-      const content = typeof value === 'number' ? String(value) : value;
-      const kind = cellKind(content, place.column);
-      const text = shownText(cellText(content), kind, place.column);
+      const { kind: columnKind, group, name } = place.column;
+      const content = cellOf(data, name);
+      const kind = cellKind(content, columnKind);
+      const text = shownText(cellText(content), kind, group);
       if (cell.shown !== text) {
         cell.shown = text;
         cell.text.data = text;
       }
-      const look = `sl-cell sl-kind-${kind}${place.column.group === 'meta' ? ' sl-meta' : ''}${place.column.kind === 'n' ? ' sl-right' : ''}${i === activeCell ? ' sl-active-cell' : ''}`;
+      const look = `sl-cell sl-kind-${kind}${group === 'meta' ? ' sl-meta' : ''}${columnKind === 'n' ? ' sl-right' : ''}${i === activeCell ? ' sl-active-cell' : ''}`;
       if (cell.look !== look) {
         cell.look = look;
         cell.element.className = look;

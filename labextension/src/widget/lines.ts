@@ -8,7 +8,8 @@ import { isOver } from './toolbar';
 
 const INFO_MS = 8000;
 
-export function noticeLine(signal: AbortSignal): { element: HTMLElement; update(notice: Notice): void } {
+/** What the kernel says stays until it says something else; what the view says itself goes by itself if it is no alarm. */
+export function noticeLine(signal: AbortSignal): { element: HTMLElement; update(notice: Notice & { own?: boolean }): void } {
   const text = h('span', { dir: 'auto' });
   const close = iconButton('Close this notice', 'close', { onclick: () => (element.hidden = true) });
   const element = h('div', { class: 'sl-notice', role: 'status', hidden: true }, text, h('span', { class: 'sl-space' }), close);
@@ -20,8 +21,8 @@ export function noticeLine(signal: AbortSignal): { element: HTMLElement; update(
       clearTimeout(timer);
       setText(text, notice.text);
       element.hidden = notice.text === '';
-      for (const kind of ['info', 'warning', 'error']) setClass(element, `sl-${kind}`, kind === notice.kind);
-      if (notice.kind === 'info') timer = setTimeout(() => (element.hidden = true), INFO_MS);
+      setClass(element, 'sl-alarm', notice.kind === 'alarm');
+      if (notice.own && notice.kind === 'info') timer = setTimeout(() => (element.hidden = true), INFO_MS);
     },
   };
 }
@@ -46,12 +47,10 @@ export function endLine(context: Context): { element: HTMLElement; update(head: 
   const text = h('span', { dir: 'auto' });
   const restart = button('Restart', { class: 'sl-primary' }, 'run');
   const element = h('div', { class: 'sl-ended', hidden: true }, text, restart);
-  let head: Head | null = null;
-  restart.addEventListener('click', () => void act(context, 'restart', { start: null, group: head?.group ?? null }));
+  restart.addEventListener('click', () => void act(context, 'restart'));
   return {
     element,
     update: now => {
-      head = now;
       element.hidden = !isOver(now);
       setClass(element, 'sl-error', now.state === 'failed');
       setText(text, `${ENDINGS[now.state] ?? ''}${now.detail ? ` ${now.detail}` : ''}`);

@@ -27,6 +27,11 @@ const BEAT_MS = 10_000;
 const PATIENCE_MS = 15_000;
 const BUSY_PATIENCE_MS = 10 * 60_000;
 
+/** Whether streamlab's plugin is in this page: it keeps a live view when the snapshot beside it changes. */
+function pageKeepsViews(): boolean {
+  return document.documentElement.dataset.streamlabKeeps === 'true';
+}
+
 export class Link {
   readonly view = Math.random().toString(36).slice(2, 12);
   /** False where requests wait for the running cell. */
@@ -47,7 +52,7 @@ export class Link {
   }
 
   open(rows: number): void {
-    this.send('hello', { rows });
+    this.send('hello', { rows, keeps: pageKeepsViews() });
     this.beat = setInterval(() => this.send('beat'), BEAT_MS);
   }
 

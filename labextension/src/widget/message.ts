@@ -4,22 +4,25 @@ import { messageOf } from './context';
 import { copyText } from './clipboard';
 import { button, h, iconButton } from './dom';
 import { bytes, grouped, moment } from './format';
-import { isMessage, isText1 } from './replies';
-import type { Message } from './replies';
+import { isMessage, isPaste } from './replies';
+import type { Message, Raw } from './replies';
 import { pieces } from './pieces';
 import { tabs } from './subtabs';
 import { oneLine, treeView } from './tree';
+
+/** So many bytes come as hexadecimal digits with a message. */
+const HEX_BYTES = 4096;
 
 export function messagePanel(context: Context, seq: number): HTMLElement {
   const body = h('div', { class: 'sl-panelbody' }, h('p', { class: 'sl-dim sl-pad' }, 'Opening…'));
   const title = h('h4', {}, 'Message');
   const copy = async (as: 'json' | 'python'): Promise<void> => {
     try {
-      const { text } = await context.link.ask(isText1, 'copy', { seq, as });
+      const { text } = await context.link.ask(isPaste, 'copy', { seq, as });
       await copyText(text);
       context.notice(`Copied as ${as === 'json' ? 'JSON' : 'Python'}.`, 'info');
     } catch (error) {
-      context.notice(messageOf(error), 'error');
+      context.notice(messageOf(error), 'alarm');
     }
   };
   const head = h(
@@ -53,8 +56,8 @@ function facts(message: Message): HTMLElement {
     ['topic', message.topic],
     ['partition', message.partition === null ? null : String(message.partition)],
     ['time', message.timestamp === null ? null : moment(message.timestamp)],
-    ['time is', message.timestampType],
-    ['key', message.key === null ? null : oneLine(message.key, 400)],
+    ['time is', message.timestampType || null],
+    ['key', message.rawKey === null && message.key.k === 'z' ? null : oneLine(message.key, 400)],
     ['sizes', sizes(message)],
     ['decoder', message.decoder],
   ];
@@ -76,16 +79,25 @@ function sizes({ sizes: { key, value, headers: rest } }: Message): string | null
 /** In the order in which they came; the same name may come more than once. */
 function headers(message: Message): HTMLElement {
   if (message.headers.length === 0) return h('span', { hidden: true });
-  const rows = message.headers.map(header =>
+  const rows = message.headers.map(([name, text, hex]) =>
     h(
       'tr',
-      {},
-      h('th', { scope: 'row', dir: 'auto' }, header.name),
-      h('td', { dir: 'auto' }, header.text ?? h('i', { class: 'sl-dim' }, 'no value')),
-      h('td', { class: 'sl-dim sl-right' }, bytes(header.size)),
+      { title: hex },
+      h('th', { scope: 'row', dir: 'auto' }, name),
+      h('td', { dir: 'auto' }, text ?? h('i', { class: 'sl-dim' }, 'no value')),
     ),
   );
+  const rest = message.headersTotal - rows.length;
+  if (rest > 0) rows.push(h('tr', {}, h('td', { class: 'sl-dim' }, `${grouped(rest)} more`)));
   return h('table', { class: 'sl-headers', 'aria-label': 'Headers' }, h('tbody', {}, ...rows));
+}
+
+/** What came whole with the message is there; the rest is fetched in pieces. */
+function rawView(context: Context, seq: number, view: 'raw' | 'hex', raw: Raw): HTMLElement {
+  const whole = !raw.withheld && (view === 'raw' || raw.size <= HEX_BYTES);
+  if (!whole) return pieces(context, seq, view);
+  const label = view === 'raw' ? 'Text' : 'Bytes';
+  return h('pre', { class: 'sl-text', tabindex: 0, 'aria-label': label }, view === 'raw' ? raw.text : raw.hex);
 }
 
 type View = 'tree' | 'raw' | 'hex';
@@ -97,7 +109,8 @@ function values(context: Context, message: Message): HTMLElement {
   const show = (view: View): void => {
     bar.show(view);
     const panel = view === 'raw' ? raw : hex;
-    if (view !== 'tree' && panel.childElementCount === 0) panel.append(pieces(context, message.seq, view));
+    if (view !== 'tree' && message.raw && panel.childElementCount === 0)
+      panel.append(rawView(context, message.seq, view, message.raw));
   };
   const bar = tabs<View>(
     'Value',

@@ -1,12 +1,10 @@
 /** The tab of the messages: the table, the filter above it, and what to do when there is nothing to see. */
 import type { Context } from './context';
-import { messageOf } from './context';
 import { button, h, setAttribute, setClass, setText, uniqueId } from './dom';
 import { columnPicker } from './columnpicker';
 import { count, grouped } from './format';
 import { Grid } from './grid';
-import type { Head, Rows } from './protocol';
-import { isUnknown } from './guards';
+import type { ColumnNames, Head, Rows } from './protocol';
 
 const TYPING_MS = 250;
 
@@ -15,7 +13,10 @@ export interface Messages {
   /** Filter, columns and follow: they stand in the line of the tabs. */
   readonly tools: HTMLElement;
   update(section: Rows, buffer: DataView | null): void;
+  columns(columns: ColumnNames): void;
   head(head: Head): void;
+  /** What is wrong with the filter; nothing if all is well. */
+  problem(text: string): void;
 }
 
 export function messages(context: Context): Messages {
@@ -39,10 +40,16 @@ export function messages(context: Context): Messages {
     empty.hidden = store.total > 0;
     if (!empty.hidden) setText(empty, emptyText(context, store.scanning));
   };
+  const filter = filterBox(context, grid);
   return {
     element,
-    tools: tools(context, grid),
+    tools: tools(context, grid, filter.element),
+    problem: text => filter.problem(text),
     update: (section, buffer) => grid.receive(section, buffer),
+    columns: ({ names }) => {
+      grid.store.setNames(names);
+      grid.draw();
+    },
     head: () => {
       if (grid.store.total === 0) grid.onDraw();
     },
@@ -63,7 +70,7 @@ function emptyText(context: Context, scanning: boolean): string {
   return 'There are no messages in the window. Restart the stream to read.';
 }
 
-function tools(context: Context, grid: Grid): HTMLElement {
+function tools(context: Context, grid: Grid, filter: HTMLElement): HTMLElement {
   const { ui } = context;
   const follow = button(
     'Follow',
@@ -81,15 +88,15 @@ function tools(context: Context, grid: Grid): HTMLElement {
   return h(
     'div',
     { class: 'sl-tools' },
-    filterBox(context, grid),
+    filter,
     columnPicker(context, () => grid.store.columns),
     follow,
   );
 }
 
-/** The filter is tried by the kernel before it is kept, so that a mistake is shown and changes nothing. */
-function filterBox(context: Context, grid: Grid): HTMLElement {
-  const { ui, link } = context;
+/** The filter is kept as it is typed; what is wrong with it the kernel says, and shows what it showed before. */
+function filterBox(context: Context, grid: Grid): { element: HTMLElement; problem(text: string): void } {
+  const { ui } = context;
   const id = uniqueId('filter');
   const error = h('div', { class: 'sl-filtererror', id, role: 'alert', hidden: true });
   const found = h('span', { class: 'sl-dim sl-found' });
@@ -104,41 +111,25 @@ function filterBox(context: Context, grid: Grid): HTMLElement {
     dir: 'auto',
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let asked = 0;
-
-  const show = (text: string): void => {
+  const problem = (text: string): void => {
     error.hidden = text === '';
     setText(error, text);
     setAttribute(input, 'aria-invalid', text === '' ? null : 'true');
   };
-  const apply = async (): Promise<void> => {
+  const apply = (): void => {
     clearTimeout(timer);
-    const text = input.value.trim();
-    const mine = (asked += 1);
-    if (text === ui.get().filter) {
-      show('');
-      return;
-    }
-    try {
-      if (text !== '') await link.ask(isUnknown, 'filter', { text });
-      if (mine !== asked) return;
-      show('');
-      ui.patch({ filter: text });
-    } catch (problem) {
-      if (mine === asked) show(messageOf(problem));
-    }
+    ui.patch({ filter: input.value.trim() });
   };
   input.addEventListener('input', () => {
     clearTimeout(timer);
-    timer = setTimeout(() => void apply(), TYPING_MS);
+    timer = setTimeout(apply, TYPING_MS);
   });
   input.addEventListener('keydown', event => {
-    if (event.key === 'Enter') void apply();
-    if (event.key === 'Escape' && input.value !== '') {
-      input.value = '';
-      event.preventDefault();
-      void apply();
-    }
+    if (event.key === 'Enter') apply();
+    if (event.key !== 'Escape' || input.value === '') return;
+    input.value = '';
+    event.preventDefault();
+    apply();
   });
   ui.listen((now, before) => {
     if (now.filter !== before.filter && document.activeElement !== input) input.value = now.filter;
@@ -148,8 +139,8 @@ function filterBox(context: Context, grid: Grid): HTMLElement {
   grid.onDraw = () => {
     drawGrid();
     const { store } = grid;
-    const text = store.order === 'live' ? '' : store.scanning ? 'searching…' : count(store.total, 'match', 'matches');
-    setText(found, ui.get().filter === '' && !ui.get().brush ? '' : text);
+    const shown = (ui.get().filter !== '' && error.hidden) || ui.get().brush !== null;
+    setText(found, !shown ? '' : store.scanning ? 'searching…' : count(store.total, 'match', 'matches'));
   };
-  return h('div', { class: 'sl-anchor sl-filterbox' }, found, input, error);
+  return { element: h('div', { class: 'sl-anchor sl-filterbox' }, found, input, error), problem };
 }

@@ -21,7 +21,7 @@ export function pieces(context: Context, seq: number, part: 'value' | 'raw' | 'h
       setText(status, '');
       more.hidden = piece.next === null;
       offset = piece.next ?? offset;
-      setText(label, `Show more: ${bytes(offset)} of ${bytes(piece.total)}`);
+      setText(label, `Show more: ${bytes(offset)} of ${bytes(piece.size)}`);
     } catch (error) {
       setText(status, messageOf(error));
       setText(label, 'Try again');

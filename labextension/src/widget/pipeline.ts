@@ -2,7 +2,7 @@
 import type { Context } from './context';
 import { act } from './context';
 import { button, h, setAttribute, setClass, setText } from './dom';
-import { count, si } from './format';
+import { count, duration, percent, si } from './format';
 import type { Pipe, PipeNode, Selected } from './protocol';
 
 const MOVABLE: ReadonlySet<PipeNode['kind']> = new Set(['processor', 'filter', 'through', 'group_by', 'echo'] as const);
@@ -148,7 +148,14 @@ function drawNode({ node, element, label, detail, edge }: Drawn, flow: number | 
   if (edge.firstElementChild) setText(edge.firstElementChild, text);
 }
 
+/** What the kernel says, else what the counters say: the share that passes, or the time of one value. */
 function detailOf(node: PipeNode): string {
-  if (node.errors === 0 || node.detail.includes('error')) return node.detail;
-  return `${node.detail}${node.detail ? ', ' : ''}${count(node.errors, 'error')}`;
+  const { seen, passed, skipped, seconds } = node;
+  const parts = node.detail === '' ? [] : [node.detail];
+  if (parts.length === 0 && seen > 0) {
+    if (node.kind === 'filter' || skipped > 0) parts.push(`${percent(passed, seen)} pass`);
+    else if (seconds !== null) parts.push(duration(seconds / seen));
+  }
+  if (node.errors > 0) parts.push(count(node.errors, 'error'));
+  return parts.join(', ');
 }

@@ -5,7 +5,7 @@ import { copyText } from './clipboard';
 import { button, h, iconButton, setAttribute, setClass, setText } from './dom';
 import { count, duration, grouped } from './format';
 import type { PipeNode, Sample } from './protocol';
-import { isText1 } from './replies';
+import { isPaste } from './replies';
 import { workbench } from './workbench';
 import { movable } from './pipeline';
 import { treeView } from './tree';
@@ -49,7 +49,7 @@ export function counters(node: PipeNode): string {
     `in ${grouped(node.seen)}`,
     `out ${grouped(node.passed)}`,
     `skipped ${grouped(node.skipped)}`,
-    count(node.errors, 'error'),
+    count(node.errors, 'alarm'),
   ];
   if (node.seconds !== null && node.seen > 0) parts.push(`${duration(node.seconds / node.seen)} each`);
   return parts.join('   ');
@@ -109,11 +109,11 @@ function header(
 
   async function copyCell(): Promise<void> {
     try {
-      const { text } = await context.link.ask(isText1, 'cell', { name });
+      const { text } = await context.link.ask(isPaste, 'cell', { name });
       await copyText(text);
       context.notice('Copied. Paste it into a cell of the notebook.', 'info');
     } catch (error) {
-      context.notice(messageOf(error), 'error');
+      context.notice(messageOf(error), 'alarm');
     }
   }
 }
@@ -132,7 +132,7 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
     element,
     update: sample => {
       const key = JSON.stringify([sample.before, sample.after, sample.error]);
-      if (key === shown) return;
+      if (key === shown || sample.before === null) return;
       shown = key;
       const focused = document.activeElement;
       const side = element.contains(focused) ? (before.contains(focused) ? before : after) : null;

@@ -3,7 +3,7 @@
  *
  * `protocol/examples.json` holds one example of each; both ends are tested against it.
  */
-import { either, isFlag, isNumber, isText, isUnknown, list, maybe, oneOf, orNull, pair, shape } from './guards';
+import { either, isFlag, isNumber, isObject, isText, isUnknown, list, maybe, oneOf, orNull, pair, shape } from './guards';
 import type { Guard, Guarded } from './guards';
 
 export const PROTOCOL = 1;
@@ -39,7 +39,8 @@ export type Row = [number, ...Cell[]];
 const isCell = either(orNull(isText), pair(isText, isText));
 export const isRow = (value: unknown): value is Row => Array.isArray(value) && isNumber(value[0]) && value.slice(1).every(isCell);
 
-export const isColumn = shape({ name: isText, kind: oneOf('n', 's', 'b', 't', 'o'), group: oneOf('meta', 'value') });
+const isCellKind = oneOf('n', 's', 'b', 't', 'o', 'w');
+export const isColumn = shape({ name: isText, kind: isCellKind, group: oneOf('meta', 'value') });
 export type Column = Guarded<typeof isColumn>;
 
 export const isHead = shape({
@@ -106,29 +107,32 @@ export type Change = Guarded<typeof isChange>;
 
 export const isSample = shape({
   name: isText,
-  before: isTree,
+  before: orNull(isTree),
   after: orNull(isTree),
   error: orNull(isText),
-  at: isNumber,
+  skipped: isFlag,
+  at: orNull(isNumber),
   diff: list(isChange),
 });
 export type Sample = Guarded<typeof isSample>;
 
+export const isBatchColumn = shape({ name: isText, kind: either(isCellKind, oneOf('z')) });
+export type BatchColumn = Guarded<typeof isBatchColumn>;
 export const isBatch = shape({
-  number: isNumber,
+  number: orNull(isNumber),
   size: isNumber,
   reason: isText,
   stepping: isFlag,
   waiting: isFlag,
-  columns: list(isColumn),
-  rows: list(list(isCell)),
+  columns: list(isBatchColumn),
+  rows: list(list(orNull(isText))),
   total: isNumber,
 });
 export type Batch = Guarded<typeof isBatch>;
 
 export const isFailure = shape({
   index: isNumber,
-  at: isNumber,
+  at: orNull(isNumber),
   where: isText,
   processor: orNull(isText),
   error: isText,
@@ -141,19 +145,26 @@ export type Errors = Guarded<typeof isErrors>;
 export const isMark = shape({
   id: isText,
   text: isText,
-  state: oneOf('ok', 'idle', 'off', 'error', 'paused'),
+  state: oneOf('', 'ok', 'off', 'bad'),
 });
 export type Mark = Guarded<typeof isMark>;
-export const isGraph = shape({ dot: maybe(isText), marks: list(isMark) });
+const isNames = (value: unknown): value is Record<string, string> => isObject(value) && Object.values(value).every(isText);
+/** `processors` tells which processor a node of the picture is. */
+export const isGraph = shape({ dot: isText, marks: list(isMark), processors: isNames });
 export type Graph = Guarded<typeof isGraph>;
 
-export const isNotice = shape({ text: isText, kind: oneOf('info', 'warning', 'error') });
+export const isNotice = shape({ text: isText, kind: oneOf('info', 'alarm') });
 export type Notice = Guarded<typeof isNotice>;
+
+/** The fields that values have, in the order of their appearance; a block of rows holds those that are in sight. */
+export const isColumnNames = shape({ names: list(isText) });
+export type ColumnNames = Guarded<typeof isColumnNames>;
 
 /** The sections that a frame may carry, each with its guard. */
 export const SECTIONS = {
   head: isHead,
   pipe: isPipe,
+  columns: isColumnNames,
   rows: isRows,
   hist: isHist,
   sample: isSample,
@@ -165,7 +176,7 @@ export const SECTIONS = {
 export type SectionName = keyof typeof SECTIONS;
 export type Sections = { -readonly [K in SectionName]?: Guarded<(typeof SECTIONS)[K]> };
 
-export const isFrame = shape({ t: oneOf('frame'), view: isText, n: isNumber, at: isNumber });
+export const isFrame = shape({ t: oneOf('frame'), view: isText, n: isNumber });
 export type Frame = Guarded<typeof isFrame> & Record<string, unknown>;
 
 export const isReply = either(

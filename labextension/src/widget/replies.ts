@@ -1,10 +1,16 @@
 /** What the kernel answers to the requests of a view, with guards. */
-import { isFlag, isNumber, isText, list, maybe, orNull, pair, shape } from './guards';
-import type { Guarded } from './guards';
+import { isFlag, isNumber, isText, list, orNull, shape } from './guards';
+import type { Guard, Guarded } from './guards';
 import { isFailure, isTree } from './protocol';
 
-/** A header as it came: name, text, size in bytes (null for a header without a value). */
-const isHeader = shape({ name: isText, text: orNull(isText), size: isNumber });
+/** A header as it came: name, text, first bytes in hexadecimal; null for a header without a value. */
+type Header = [string, string | null, string];
+const isHeader: Guard<Header> = (value): value is Header =>
+  Array.isArray(value) && value.length === 3 && isText(value[0]) && orNull(isText)(value[1]) && isText(value[2]);
+
+/** Bytes as text and as a hexadecimal dump, only their beginning where they are `withheld`. */
+export const isRaw = shape({ text: isText, hex: isText, size: isNumber, withheld: isFlag, utf8: isFlag });
+export type Raw = Guarded<typeof isRaw>;
 
 export const isMessage = shape({
   seq: isNumber,
@@ -12,49 +18,58 @@ export const isMessage = shape({
   partition: orNull(isNumber),
   offset: orNull(isText),
   timestamp: orNull(isNumber),
-  timestampType: orNull(isText),
-  key: orNull(isTree),
+  timestampType: isText,
   value: isTree,
+  key: isTree,
+  decoder: isText,
+  raw: orNull(isRaw),
+  rawKey: orNull(isRaw),
   headers: list(isHeader),
-  sizes: shape({ key: orNull(isNumber), value: orNull(isNumber), headers: orNull(isNumber) }),
-  decoder: orNull(isText),
-  raw: isFlag,
+  headersTotal: isNumber,
+  sizes: shape({ key: orNull(isNumber), value: orNull(isNumber), headers: isNumber }),
 });
 export type Message = Guarded<typeof isMessage>;
 
-/** A piece of a withheld part: `next` is the offset to go on at, null at the end. */
-export const isPart = shape({ text: isText, next: orNull(isNumber), total: isNumber });
+/** A piece of a withheld part: `next` is the offset to go on at, null at the end; `size` is that of the whole. */
+export const isPart = shape({ text: isText, next: orNull(isNumber), size: isNumber });
 export type Part = Guarded<typeof isPart>;
 
 export const isCode = shape({ code: isText, editable: isFlag, where: isText });
 export type Code = Guarded<typeof isCode>;
 
 export const isNames = shape({ names: list(isText) });
+/** The name that a processor got in the list. */
+export const isNamed = shape({ name: isText });
 
+const isOutcome = shape({ seq: isNumber, where: isText, status: isText, before: isText, after: isText, error: orNull(isText) });
+export type Outcome = Guarded<typeof isOutcome>;
 export const isTrial = shape({
+  summary: isText,
   tried: isNumber,
   ok: isNumber,
   skipped: isNumber,
   errors: isNumber,
-  seconds: orNull(isNumber),
-  cut: orNull(isText),
-  rows: list(shape({ seq: isNumber, before: isTree, after: orNull(isTree), error: orNull(isText), traceback: maybe(isText) })),
+  microseconds: isNumber,
+  rows: list(isOutcome),
+  failures: list(isOutcome),
 });
 export type Trial = Guarded<typeof isTrial>;
 
-export const isText1 = shape({ text: isText });
-export const isErrorRows = shape({ rows: list(isFailure), total: isNumber });
+export const isPaste = shape({ text: isText });
+export const isErrorRows = shape({ rows: list(isFailure), total: isNumber, kept: isNumber });
 export const isErrorDetail = shape({
-  index: isNumber,
-  at: isNumber,
-  where: isText,
+  topic: orNull(isText),
+  partition: orNull(isNumber),
+  offset: orNull(isText),
+  timestamp: orNull(isNumber),
   processor: orNull(isText),
   error: isText,
   message: isText,
   traceback: isText,
-  key: orNull(isTree),
   value: orNull(isTree),
-  headers: list(pair(isText, orNull(isText))),
+  raw: orNull(isRaw),
+  rawKey: orNull(isRaw),
+  headers: list(isHeader),
 });
 export type ErrorDetail = Guarded<typeof isErrorDetail>;
 export const isRetried = shape({ retried: isNumber });

@@ -7,10 +7,29 @@ import type { RowStore } from './rowstore';
 const PORT_MS = 120;
 const AROUND = 20;
 
+export interface Wanted {
+  first: number;
+  count: number;
+  follow: boolean;
+  /** The fields to be sent; none for the first ones. */
+  columns: string[];
+  /** The fields in sight. */
+  needed: string[];
+}
+
+interface Ask {
+  first: number;
+  count: number;
+  columns: string[];
+  base: number;
+}
+
 export class RowSource {
   private asking = false;
-  private next: { first: number; count: number } | null = null;
+  private next: Ask | null = null;
+  private asked = '';
   private port = '';
+  private followed: boolean | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -19,23 +38,30 @@ export class RowSource {
     private readonly receive: (section: Rows, buffer: DataView | null) => void,
   ) {}
 
-  want(first: number, count: number, follow: boolean): void {
-    this.tell(first, count, follow);
-    if (count === 0 || this.store.has(first, count)) return;
+  want(wanted: Wanted): void {
+    this.tell(wanted);
+    const { first, count, columns, needed } = wanted;
+    if (count === 0 || this.store.has(first, count, needed)) return;
     const from = Math.max(0, first - AROUND);
-    this.next = { first: from, count: first - from + count + AROUND };
+    const ask = { first: from, count: first - from + count + AROUND, columns, base: this.store.base };
+    // What the kernel did not have a moment ago is not asked for again: it comes with a frame.
+    const key = `${ask.base + from}:${ask.count}:${columns.join('\n')}`;
+    if (key === this.asked) return;
+    this.asked = key;
+    this.next = ask;
     if (!this.asking) void this.ask();
   }
 
   /** `base` says which row index 0 was here: the kernel can tell how far the window slid meanwhile. */
-  private tell(first: number, count: number, follow: boolean): void {
+  private tell({ first, count, follow, columns }: Wanted): void {
     const { base } = this.store;
-    const port = `${follow ? 'end' : base + first}:${count}`;
+    const port = `${follow ? 'end' : base + first}:${count}:${columns.join('\n')}`;
     if (port === this.port) return;
-    const urgent = this.port === '' || follow !== this.port.startsWith('end');
+    const urgent = follow !== this.followed;
     this.port = port;
+    this.followed = follow;
     clearTimeout(this.timer);
-    const send = (): void => this.link.send('port', { first, count, follow, base });
+    const send = (): void => this.link.send('port', { first, count, follow, base, columns });
     if (urgent) send();
     else this.timer = setTimeout(send, PORT_MS);
   }
@@ -44,17 +70,18 @@ export class RowSource {
     this.asking = true;
     for (let wanted = this.taken(); wanted; wanted = this.taken()) {
       try {
-        const { data, buffers } = await this.link.request('rows', { ...wanted, base: this.store.base });
+        const { data, buffers } = await this.link.request('rows', wanted);
         if (isRows(data)) this.receive(data, buffers[0] ?? null);
       } catch {
         // The next scrolling, or the next frame, asks again.
+        this.asked = '';
       }
     }
     this.asking = false;
   }
 
   /** What is still wanted: what came meanwhile is not asked for again. */
-  private taken(): { first: number; count: number } | null {
+  private taken(): Ask | null {
     const wanted = this.next;
     this.next = null;
     return wanted;

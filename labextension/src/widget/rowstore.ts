@@ -1,39 +1,68 @@
 /**
  * Rows that came from the kernel, by their lasting number: `base + index`, which does not change while the window slides.
+ *
+ * A block holds only the fields that were in sight when it was asked for; the names of all come on their own.
  */
 import { isRow } from './protocol';
-import type { Cell, Column, Row, Rows } from './protocol';
+import type { Cell, Column, Rows } from './protocol';
 import { list } from './guards';
 
 const KEPT = 1200;
 const isBlock = list(isRow);
 const decoder = new TextDecoder();
 
-export function decodeRows(buffer: DataView): Row[] {
+/** A row; `places` tells where a field stands in `cells`, and is shared by the rows of a block. */
+export interface StoredRow {
+  seq: number;
+  cells: Cell[];
+  places: Map<string, number>;
+}
+
+export function decodeRows(buffer: DataView, columns: Column[]): StoredRow[] {
   const data: unknown = JSON.parse(decoder.decode(buffer));
   if (!isBlock(data)) throw new Error('A block of rows is not as agreed.');
-  return data;
+  const places = new Map(columns.map((column, i) => [column.name, i]));
+  return data.map(([seq, ...cells]) => ({ seq, cells, places }));
+}
+
+export function cellOf(row: StoredRow | undefined, name: string): Cell | undefined {
+  const place = row?.places.get(name);
+  return place === undefined ? undefined : row?.cells[place];
 }
 
 export class RowStore {
-  columns: Column[] = [];
   total = 0;
   base = 0;
   order: Rows['order'] = 'live';
   scanning = false;
-  private readonly rows = new Map<number, Row>();
+  private readonly rows = new Map<number, StoredRow>();
+  private readonly known = new Map<string, Column>();
+  private meta: Column[] = [];
+  private names: string[] = [];
+
+  /** All columns: those of every message first, then the fields of values; nothing is known yet of some of those. */
+  get columns(): Column[] {
+    return [
+      ...this.meta,
+      ...this.names.map(name => this.known.get(name) ?? { name, kind: 's' as const, group: 'value' as const }),
+    ];
+  }
+
+  /** The fields that there are. */
+  setNames(names: string[]): void {
+    this.names = names;
+  }
 
   /**
    * Take in a block. Returns by how many rows everything moved up: the table moves its top as much, so that what is
    * in sight stays. Null if the order is another one and nothing can stay.
    */
   accept(section: Rows, buffer: DataView | null): number | null {
-    const block = buffer ? decodeRows(buffer) : [];
-    const known = this.total > 0 && section.order === this.order;
+    const block = buffer ? decodeRows(buffer, section.cols) : [];
     const moved = section.base - this.base;
-    const same = known && this.agrees(section, block);
+    const same = this.total > 0 && section.order === this.order && this.agrees(section, block);
     if (!same) this.rows.clear();
-    if (section.cols.length > 0 || section.total === 0) this.columns = section.cols;
+    this.note(section.cols);
     this.total = section.total;
     this.base = section.base;
     this.order = section.order;
@@ -44,37 +73,36 @@ export class RowStore {
   }
 
   /** The row at an index of the present order. */
-  at(index: number): Row | undefined {
+  at(index: number): StoredRow | undefined {
     return this.rows.get(this.base + index);
   }
 
-  /** True if all these rows are here. */
-  has(first: number, count: number): boolean {
-    for (let index = first; index < Math.min(first + count, this.total); index++)
-      if (!this.rows.has(this.base + index)) return false;
+  /** True if all these rows are here with these fields. */
+  has(first: number, count: number, fields: string[]): boolean {
+    for (let index = first; index < Math.min(first + count, this.total); index++) {
+      const row = this.at(index);
+      if (!row || fields.some(name => !row.places.has(name))) return false;
+    }
     return true;
   }
 
-  /** Index of a message in the present order, if it is known here. */
-  indexOf(seq: number): number | null {
-    if (this.order === 'live') {
-      const index = seq - this.base;
-      return index >= 0 && index < this.total ? index : null;
+  private note(columns: Column[]): void {
+    if (columns.length === 0) return;
+    this.meta = columns.filter(column => column.group === 'meta');
+    const names = new Set(this.names);
+    for (const column of columns) {
+      if (column.group === 'meta') continue;
+      this.known.set(column.name, column);
+      if (!names.has(column.name)) this.names = [...this.names, column.name];
     }
-    for (const [number, row] of this.rows) if (row[0] === seq) return number - this.base;
-    return null;
-  }
-
-  clear(): void {
-    this.rows.clear();
   }
 
   /** Rows with the same number must be the same messages, or the order is another one. */
-  private agrees(section: Rows, block: Row[]): boolean {
-    if (section.base < this.base || !sameNames(section.cols, this.columns)) return false;
+  private agrees(section: Rows, block: StoredRow[]): boolean {
+    if (section.base < this.base) return false;
     return block.every((row, index) => {
       const known = this.rows.get(section.base + section.first + index);
-      return known === undefined || known[0] === row[0];
+      return known === undefined || known.seq === row.seq;
     });
   }
 
@@ -85,17 +113,12 @@ export class RowStore {
   }
 }
 
-/** New columns at the end are no change: rows that are here simply lack them. */
-function sameNames(now: Column[], before: Column[]): boolean {
-  return before.every((column, index) => now.length === 0 || now[index]?.name === column.name);
-}
-
 export function cellText(cell: Cell | undefined): string {
   if (cell === null || cell === undefined) return '';
   return typeof cell === 'string' ? cell : cell[1];
 }
 
-export function cellKind(cell: Cell | undefined, column: Column): string {
+export function cellKind(cell: Cell | undefined, kind: string): string {
   if (cell === null || cell === undefined) return 'none';
-  return typeof cell === 'string' ? column.kind : cell[0];
+  return typeof cell === 'string' ? kind : cell[0];
 }

@@ -54,7 +54,7 @@ function line(tree: Tree, limit: number): string {
 
 function leafText(tree: Tree): string {
   if (tree.k === 'z') return 'null';
-  if (tree.w !== undefined && tree.v === undefined) return bytes(tree.w);
+  if (tree.w !== undefined) return `${tree.k === 's' ? '"' : ''}${tree.v ?? ''}…`;
   return tree.k === 's' ? `"${tree.v ?? ''}"` : (tree.v ?? '');
 }
 
@@ -125,14 +125,7 @@ function label(tree: Tree, place: Place): HTMLElement[] {
 
 function value(tree: Tree, change: Change['change'] | undefined): HTMLElement {
   const size = tree.n ?? tree.c?.length ?? 0;
-  const withheld = tree.w !== undefined && tree.v === undefined;
-  const text = withheld
-    ? ''
-    : tree.k === 'o'
-      ? `{ ${count(size, 'field')} }`
-      : tree.k === 'a'
-        ? `[ ${count(size, 'item')} ]`
-        : leafText(tree);
+  const text = tree.k === 'o' ? `{ ${count(size, 'field')} }` : tree.k === 'a' ? `[ ${count(size, 'item')} ]` : leafText(tree);
   const shown = h('span', { class: `sl-value sl-kind-${tree.k}`, dir: tree.k === 's' ? 'auto' : 'ltr' }, text);
   if (!change) return shown;
   const marked = h(change === 'removed' ? 'del' : 'ins', { class: `sl-${change}`, title: change }, shown);

@@ -1,23 +1,10 @@
-/** What a dry run of a processor gave: one line of counts, and the results message by message. */
+/** What a dry run of a processor gave, message by message: errors first, they are what one looks for. */
 import { h, iconButton } from './dom';
-import { count, duration } from './format';
-import type { Trial } from './replies';
-import { oneLine, treeView } from './tree';
+import { count } from './format';
+import type { Outcome, Trial } from './replies';
 
-const SHOWN = 50;
-const LINE = 80;
-
-export function trialSummary(trial: Trial): string {
-  const parts = [count(trial.ok, 'ok', 'ok'), count(trial.errors, 'error')];
-  if (trial.skipped > 0) parts.splice(1, 0, count(trial.skipped, 'skipped', 'skipped'));
-  if (trial.seconds !== null) parts.push(`${duration(trial.seconds)} each`);
-  return parts.join(', ') + (trial.cut === null ? '' : `; ${trial.cut}`);
-}
-
-/** Errors first: they are what one looks for. */
 export function trialResults(trial: Trial, close: () => void): HTMLElement {
-  const rows = [...trial.rows].sort((a, b) => Number(b.error !== null) - Number(a.error !== null));
-  const items = rows.slice(0, SHOWN).map(result);
+  const items = [...trial.failures, ...trial.rows].map(result);
   if (items.length === 0) items.push(h('p', { class: 'sl-dim sl-pad' }, 'There is no message in the window to try it on.'));
   const head = h(
     'div',
@@ -29,24 +16,25 @@ export function trialResults(trial: Trial, close: () => void): HTMLElement {
   return h('div', { class: 'sl-results', role: 'group', 'aria-label': 'Results of the trial' }, head, ...items);
 }
 
-function result(row: Trial['rows'][number]): HTMLElement {
-  const outcome = row.error ?? (row.after ? oneLine(row.after, LINE) : 'skipped');
-  const look = row.error !== null ? 'sl-bad' : row.after ? '' : 'sl-dim';
+function result(outcome: Outcome): HTMLElement {
+  const text = outcome.error ?? (outcome.status === 'ok' ? outcome.after : outcome.status);
+  const look = outcome.error !== null ? 'sl-bad' : outcome.status === 'ok' ? '' : 'sl-dim';
   const head = h(
     'summary',
-    { class: 'sl-result' },
-    h('span', { class: 'sl-dim', dir: 'auto' }, oneLine(row.before, LINE)),
+    { class: 'sl-result', title: outcome.where },
+    h('span', { class: 'sl-dim', dir: 'auto' }, outcome.before),
     h('span', { class: 'sl-dim', 'aria-hidden': 'true' }, '→'),
-    h('span', { class: look, dir: 'auto' }, outcome),
+    h('span', { class: look, dir: 'auto' }, text),
   );
-  const details = h('details', {}, head);
-  details.addEventListener('toggle', () => {
-    if (!details.open || details.childElementCount > 1) return;
-    const folds = new Map<string, boolean>();
-    const parts = [treeView(row.before, { label: 'Before', folds })];
-    if (row.after) parts.push(treeView(row.after, { label: 'After', folds }));
-    const pair = h('div', { class: 'sl-two' }, ...parts.map(part => h('div', {}, part)));
-    details.append(row.error !== null ? h('pre', { class: 'sl-text sl-bad' }, row.traceback ?? row.error) : pair);
-  });
-  return details;
+  const whole = (label: string, content: string, bad = false): HTMLElement[] => [
+    h('div', { class: 'sl-dim' }, label),
+    h('pre', { class: `sl-text${bad ? ' sl-bad' : ''}` }, content),
+  ];
+  const rest = outcome.error !== null ? whole('error', outcome.error, true) : whole('after', text);
+  return h(
+    'details',
+    {},
+    head,
+    h('div', { class: 'sl-pad' }, h('div', { class: 'sl-dim' }, outcome.where), ...whole('before', outcome.before), ...rest),
+  );
 }

@@ -1,16 +1,14 @@
 /** Where a processor is written: its code, a dry run on the window, Apply. A draft outlives closing and moving. */
 import type { Context } from './context';
-import { act, messageOf } from './context';
+import { messageOf } from './context';
 import { button, h, setClass, setText } from './dom';
 import { editor } from './editor';
 import type { Editor } from './editor';
-import { isCode, isNames, isTrial } from './replies';
-import { maybe, isText, shape } from './guards';
-import { trialResults, trialSummary } from './trialview';
+import { isCode, isNamed, isNames, isTrial } from './replies';
+import { trialResults } from './trialview';
 
 const TRY_MS = 30_000;
 const TEMPLATE = 'def process(value):\n    return value\n';
-const isApplied = shape({ name: maybe(isText) });
 
 /** Unsaved code by stream and processor, with the code that it was begun from. */
 const drafts = new Map<string, { from: string; text: string }>();
@@ -80,8 +78,8 @@ export function workbench(context: Context, name: string | null): Workbench {
     say('Trying…');
     tryIt.disabled = true;
     try {
-      const outcome = await context.link.ask(isTrial, 'try', { name, code: code.text(), at: null }, TRY_MS);
-      say(trialSummary(outcome), outcome.errors > 0);
+      const outcome = await context.link.ask(isTrial, 'try', { name: name ?? '', code: code.text() }, TRY_MS);
+      say(outcome.summary, outcome.errors > 0);
       results.replaceChildren(trialResults(outcome, () => results.replaceChildren()));
     } catch (error) {
       say(messageOf(error), true);
@@ -95,12 +93,12 @@ export function workbench(context: Context, name: string | null): Workbench {
     const text = code.text();
     say('Applying…');
     try {
-      const { data } = await context.link.request('apply', { name, code: text, at: null });
+      const { name: given } = await context.link.ask(isNamed, 'apply', { name: name ?? '', code: text });
       drafts.delete(key);
       original = text;
       applyIt.disabled = name !== null;
       say('Applied');
-      if (name === null && isApplied(data) && data.name !== undefined) context.ui.select({ kind: 'processor', name: data.name });
+      if (name === null) context.ui.select({ kind: 'processor', name: given });
     } catch (error) {
       say(messageOf(error), true);
     }
@@ -127,14 +125,14 @@ export function namePicker(context: Context): HTMLElement {
       if (names.length === 0) choice.append(h('option', { value: '' }, 'no function in the notebook yet'));
       choice.disabled = add.disabled = names.length === 0;
     } catch (error) {
-      context.notice(messageOf(error), 'error');
+      context.notice(messageOf(error), 'alarm');
     }
   };
   add.addEventListener('click', () => {
-    const name = choice.value;
-    void act(context, 'pick', { name }).then(done => {
-      if (done) context.ui.select({ kind: 'processor', name });
-    });
+    context.link
+      .ask(isNamed, 'pick', { name: choice.value })
+      .then(({ name }) => context.ui.select({ kind: 'processor', name }))
+      .catch((error: unknown) => context.notice(messageOf(error), 'alarm'));
   });
   void fill();
   return h('div', { class: 'sl-line sl-pad' }, h('span', { class: 'sl-dim' }, 'A function of the notebook:'), choice, add);

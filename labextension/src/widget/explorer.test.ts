@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { deal } from './explorer';
+import widget from './index';
+import { OWN_KEYS } from './dom';
+import { bufferOf, examples, manualFrames, standIns, TestModel } from './testing';
+
+let model: TestModel;
+let el: HTMLElement;
+let draw: () => void;
+let close: () => void;
+
+beforeEach(() => {
+  standIns();
+  draw = manualFrames();
+  model = new TestModel();
+  el = document.createElement('div');
+  document.body.replaceChildren(el);
+  close = widget.render({ model, el });
+});
+afterEach(() => {
+  close();
+  vi.restoreAllMocks();
+});
+
+const view = (): unknown => model.of('hello')[0]?.view;
+function show(sections: object, rows: unknown[] = examples.rowsBuffer): void {
+  model.emit('msg:custom', { ...sections, t: 'frame', view: view(), n: 1 }, [bufferOf(rows)]);
+  draw();
+}
+const ui = (): Record<string, unknown> => model.get('ui') as Record<string, unknown>;
+
+test('the example of a frame is drawn without a mistake and acknowledged', () => {
+  const log = vi.spyOn(console, 'error');
+  show(examples.toView.frame);
+  expect(log).not.toHaveBeenCalled();
+  expect(model.of('ack')).toHaveLength(1);
+  for (const text of ['live', '98.7 k', '15.1 MB/s', 'lag 0', '3 errors', 'window 100,000 of 1,204,339', 'enrich'])
+    expect(el.textContent).toContain(text);
+});
+
+test('a row shows exact numbers, and text of messages never becomes markup', () => {
+  const rows = [[302204, '0', '301204', '1763980933104', '<img src=x onerror=alert(1)>', '9007199254740993', '=1+1', null]];
+  const frame = { rows: { ...examples.toView.frame.rows, first: 0, total: 1, count: 1 } };
+  show(frame, rows);
+  const cells = [...el.querySelectorAll('.sl-row .sl-cell')].map(cell => cell.textContent);
+  expect(cells).toEqual(['0', '301,204', '10:42:13.104', '<img src=x onerror=alert(1)>', '9007199254740993', '=1+1', '']);
+  expect(el.querySelector('img')).toBeNull();
+});
+
+test('rows that are anchored stay where they are while the window slides', () => {
+  const frame = (base: number, first: number): object => ({
+    rows: { ...examples.toView.frame.rows, base, first, count: 40, total: 1000 },
+  });
+  const block = (from: number): unknown[] =>
+    Array.from({ length: 40 }, (_, i) => [from + i, '0', String(from + i), '0', 'k', '1', '1', null]);
+  show(frame(0, 960), block(960));
+  const grid = el.querySelector<HTMLElement>('.sl-grid');
+  if (!grid) throw new Error('no table');
+  grid.focus();
+  grid.dispatchEvent(new KeyboardEvent('keydown', { key: 'f', bubbles: true }));
+  expect(ui().follow).toBe(false);
+  const shown = (): Map<string | null, string> =>
+    new Map(
+      [...el.querySelectorAll<HTMLElement>('.sl-row:not(.sl-missing)')].map(row => [
+        row.textContent,
+        row.getAttribute('aria-rowindex') ?? '',
+      ]),
+    );
+  const before = shown();
+  show(frame(100, 860), block(960));
+  const after = shown();
+  const [text, index] = [...before][10] ?? [];
+  expect(after.get(text ?? '')).toBe(String(Number(index) - 100));
+});
+
+test('keys do not leave the widget, Tab does', () => {
+  const heard: string[] = [];
+  el.addEventListener('keydown', event => heard.push(event.key));
+  const button = el.querySelector('button');
+  for (const key of ['d', 'Enter', 'Tab', 'f']) button?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+  expect(heard).toEqual(['Tab']);
+});
+
+test('everything that can have the focus keeps shortcuts away', () => {
+  show(examples.toView.frame);
+  const focusable = [...el.querySelectorAll('button, input, select, textarea, summary, [tabindex]')];
+  expect(focusable.length).toBeGreaterThan(20);
+  expect(focusable.filter(element => !element.hasAttribute(OWN_KEYS))).toEqual([]);
+});
+
+test('a section that cannot be drawn does not keep the others from being drawn', () => {
+  const heads: unknown[] = [];
+  const nothing = (): void => undefined;
+  const broken = (): void => {
+    throw new Error('broken');
+  };
+  const handlers = {
+    head: (head: unknown) => heads.push(head),
+    pipe: broken,
+    columns: nothing,
+    rows: nothing,
+    hist: nothing,
+    sample: nothing,
+    batch: nothing,
+    errors: nothing,
+    graph: nothing,
+    notice: nothing,
+  };
+  const frame = { t: 'frame' as const, view: 'v', n: 1, head: examples.toView.frame.head, pipe: examples.toView.frame.pipe };
+  expect(() => deal(frame, null, handlers)).toThrow(AggregateError);
+  expect(heads).toHaveLength(1);
+});
+
+test('what is wrong with the filter is told below it, anything else in the notice line', () => {
+  const problem = { notice: { text: 'a value is missing', kind: 'alarm' } };
+  show(problem);
+  expect(el.querySelector<HTMLElement>('.sl-notice')?.hidden).toBe(false);
+  model.set('ui', { ...ui(), filter: 'amount >' });
+  model.emit('change:ui');
+  show(problem);
+  expect(el.querySelector<HTMLElement>('.sl-notice')?.hidden).toBe(true);
+  expect(el.querySelector('.sl-filtererror')?.textContent).toBe('a value is missing');
+});
+
+test('without subshells the view says so', () => {
+  const head = { ...examples.toView.frame.head, subshells: false };
+  show({ head });
+  expect(el.querySelector<HTMLElement>('.sl-banner')?.hidden).toBe(false);
+});
+
+test('a stream that is over offers to restart', () => {
+  show({ head: { ...examples.toView.frame.head, state: 'stopped' } });
+  const line = el.querySelector<HTMLElement>('.sl-ended');
+  expect(line?.hidden).toBe(false);
+  line?.querySelector('button')?.click();
+  expect(model.of('do').at(-1)).toMatchObject({ action: 'restart' });
+});
+
+test('closing says bye and leaves nothing', () => {
+  close();
+  expect(model.of('bye')).toHaveLength(1);
+  expect(el.childElementCount).toBe(0);
+  show(examples.toView.frame);
+  expect(model.of('ack')).toEqual([]);
+});
+
+test('another protocol is told in words', () => {
+  const other = new TestModel();
+  other.set('protocol', 2);
+  widget.render({ model: other, el });
+  expect(el.textContent).toContain('another version');
+});

@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { Link } from './link';
+import type { Frame } from './protocol';
+import { isText, shape } from './guards';
+import { bufferOf, manualFrames, TestModel } from './testing';
+
+let model: TestModel;
+let draw: () => void;
+let drawn: [Frame, DataView | null][];
+let fail: boolean;
+let link: Link;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  model = new TestModel();
+  draw = manualFrames();
+  drawn = [];
+  fail = false;
+  link = new Link(model, (frame, rows) => {
+    drawn.push([frame, rows]);
+    if (fail) throw new Error('cannot be drawn');
+  });
+});
+afterEach(() => {
+  link.close();
+  vi.useRealTimers();
+});
+
+const frame = (n: number, more: object = {}): object => ({ t: 'frame', view: link.view, n, ...more });
+
+test('a frame is acknowledged after it was drawn, not before', () => {
+  model.emit('msg:custom', frame(1), []);
+  expect(model.of('ack')).toEqual([]);
+  draw();
+  expect(drawn).toHaveLength(1);
+  expect(model.of('ack')).toEqual([{ t: 'ack', view: link.view, n: 1 }]);
+});
+
+test('a frame that cannot be drawn is acknowledged, and logged once', () => {
+  const log = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  fail = true;
+  for (const n of [1, 2]) {
+    model.emit('msg:custom', frame(n), []);
+    draw();
+  }
+  expect(model.of('ack').map(ack => ack.n)).toEqual([1, 2]);
+  expect(log).toHaveBeenCalledOnce();
+});
+
+test('frames that come before one was drawn are laid over each other', () => {
+  const rows = bufferOf([]);
+  model.emit('msg:custom', frame(1, { head: 1, rows: 'a' }), [rows]);
+  model.emit('msg:custom', frame(2, { head: 2 }), []);
+  draw();
+  expect(drawn).toEqual([[{ t: 'frame', view: link.view, n: 2, head: 2, rows: 'a' }, rows]]);
+  expect(model.of('ack').map(ack => ack.n)).toEqual([2]);
+});
+
+test('frames of another view are left alone', () => {
+  model.emit('msg:custom', { t: 'frame', view: 'other', n: 1 }, []);
+  draw();
+  expect(model.sent).toEqual([]);
+});
+
+test('an answer finds its request, and is checked', async () => {
+  const asked = link.ask(shape({ text: isText }), 'copy', { seq: 1 });
+  const other = link.ask(shape({ text: isText }), 'cell');
+  const [first, second] = model.of('do');
+  model.emit('msg:custom', { t: 'reply', view: link.view, rid: second?.rid, ok: true, data: { text: 1 } }, []);
+  model.emit('msg:custom', { t: 'reply', view: link.view, rid: first?.rid, ok: true, data: { text: 'a' } }, []);
+  await expect(asked).resolves.toEqual({ text: 'a' });
+  await expect(other).rejects.toThrow('not understood');
+});
+
+test('a refusal is told in the words of the kernel', async () => {
+  const asked = link.request('retry');
+  model.emit('msg:custom', { t: 'reply', view: link.view, rid: model.of('do')[0]?.rid, ok: false, error: 'restart it' }, []);
+  await expect(asked).rejects.toThrow('restart it');
+});
+
+test('a request without an answer fails after its time, later where answers wait for a cell', async () => {
+  const asked = expect(link.request('open')).rejects.toThrow('within 15 seconds');
+  link.subshells = false;
+  let settled = false;
+  const patient = link.request('open').catch(() => (settled = true));
+  await vi.advanceTimersByTimeAsync(15_000);
+  await asked;
+  expect(settled).toBe(false);
+  link.close();
+  await patient;
+});
+
+test('hello at first, beats in between, bye at last, and then nothing', async () => {
+  link.open(14);
+  await vi.advanceTimersByTimeAsync(20_000);
+  link.close();
+  link.close();
+  await vi.advanceTimersByTimeAsync(20_000);
+  model.emit('msg:custom', frame(1), []);
+  draw();
+  expect(model.sent.map(message => message.t)).toEqual(['hello', 'beat', 'beat', 'bye']);
+  expect(model.sent[0]).toMatchObject({ rows: 14, keeps: false });
+});
