@@ -22,7 +22,7 @@ LAYERS = [
     "sources outcomes channels joins",
     "lifecycle iteration baskets retrying take forwarding runtime.subscriptions",
     "streams types",
-    "topics agents runtime.runner",
+    "topics agents runtime.running runtime.runner",
     "app exceptions",
     "columns dtypes origins frame_builder frames reading markup drawing graph display printing",
     "views lab cli demo demo_lab testing",

@@ -18,6 +18,7 @@ from streamlab.iteration import FULL, LATE, Timer
 from streamlab.lifecycle import hold, stop_draining
 from streamlab.retrying import can_retry, put_back
 from streamlab.runtime.io import LoopThread
+from streamlab.runtime.running import Running
 from streamlab.runtime.subscriptions import Subscription
 from streamlab.tracebacks import forget_frames
 
@@ -272,10 +273,10 @@ def drive(stream: Stream[Any], *, tap: Tap | None = None) -> Drive:
     return running
 
 
-def running() -> list[Stream[Any]]:
-    """Return the streams that the background runner drives now."""
+def running() -> Running:
+    """Return the streams that run in the background now; ``running().stop()`` stops them all."""
     with _lock:
-        return [started.stream for started in _drives]
+        return Running(started.stream for started in _drives)
 
 
 def _end() -> None:
