@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from streamlab.streams import Stream
     from streamlab.topics import Topic
 
-__all__ = ["app_html", "errors_html", "event_html", "message_html", "stream_html", "topic_html"]
+__all__ = ["app_html", "errors_html", "event_html", "message_html", "running_html", "stream_html", "topic_html"]
 
+_STREAM_COLUMNS = ("stream", "mode", "state", "events", "lag", "errors")
 _NOT_ASKED = "not asked yet: await app.refresh()"
 _SET_BY = {0: " (set by the producer)", 1: " (set by the broker)"}
 
@@ -117,10 +118,18 @@ def app_html(app: App) -> str:
         f"{app.id} (closed)" if app.closed else app.id,
         fact_table(facts),
         _topics_seen(app),
-        section("Streams", streams, ("stream", "mode", "state", "events", "lag", "errors")),
+        section("Streams", streams, _STREAM_COLUMNS),
         section("Agents", agents, ("agent", "reads", "streams")),
         "" if app.closed else hints,
     )
+
+
+def running_html(streams: Sequence[Stream[Any]]) -> str:
+    """Return the streams that run in the background as a table, and how to stop them."""
+    if not streams:
+        return card("Running", "nothing")
+    hints = hint_lines(("sl.running().stop()", "stops them all"), ("await stream.stop()", "stops one"))
+    return card("Running", f"{len(streams)}", table([_stream_row(stream) for stream in streams], _STREAM_COLUMNS), hints)
 
 
 def _stream_row(stream: Stream[Any]) -> tuple[object, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.errors import SHOWN_BYTES, InvalidValue
+from streamlab.tracebacks import Places, places_of, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ErrorLog", "OnError", "StreamError"]
 
+NOTHING = object()
+"""Stands for: it was no item that failed, or the record says all about it."""
+MAX_BYTES = 64 << 20
 OnError = Literal["raise", "skip"] | Callable[["DecodeError"], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # frozen, it would take three times as long to make, and a stream may make many
 class StreamError:
     """One record that could not be decoded, or that a processor failed on.
 
@@ -34,6 +38,10 @@ class StreamError:
         A DecodeError with its cause, or what the processor raised.
     processor : str or None
         Its name; None for a record that could not be decoded.
+    headers : sequence of (str, bytes) pairs, or None
+        The record's, in order, with duplicates.
+    timestamp_type : int or None
+        0 set by the producer, 1 by the broker.
     """
 
     topic: str | None
@@ -44,6 +52,19 @@ class StreamError:
     data: Any
     error: BaseException
     processor: str | None = None
+    headers: Any = None
+    timestamp_type: int | None = None
+    item: Any = field(default=NOTHING, repr=False)
+    """What the stream worked on, if that was no record of a topic: an event, or a plain value."""
+    _places: tuple[Places, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._places = places_of(self.error)
+
+    @property
+    def traceback_text(self) -> str:
+        """The traceback, trimmed to the user's code and to 20 lines; cells are named as in the notebook."""
+        return text_of(self.error, self._places)
 
     @property
     def first_bytes(self) -> bytes | str | None:
@@ -60,10 +81,15 @@ class ErrorLog:
     ----------
     maxlen : int
         How many are kept; older ones are forgotten, and still counted in ``total``.
+    max_bytes : int
+        How many bytes of raw values are kept with them; the latest error is kept always.
     """
 
-    def __init__(self, maxlen: int = 1000) -> None:
-        self._entries: deque[StreamError] = deque(maxlen=maxlen)
+    def __init__(self, maxlen: int = 1000, *, max_bytes: int = MAX_BYTES) -> None:
+        self.maxlen = maxlen
+        self.max_bytes = max_bytes
+        self._entries: deque[StreamError] = deque()
+        self._bytes = 0
         self._lock = threading.Lock()
         self.total = 0
 
@@ -71,11 +97,25 @@ class ErrorLog:
         """Keep one, from any thread."""
         with self._lock:
             self._entries.append(entry)
+            self._bytes += _size(entry)
             self.total += 1
+            while len(self._entries) > self.maxlen or (self._bytes > self.max_bytes and len(self._entries) > 1):
+                self._bytes -= _size(self._entries.popleft())
+
+    def take_out(self, wanted: Iterable[StreamError]) -> list[StreamError]:
+        """Take out those of the wanted entries that are kept, and return them, oldest first; from any thread."""
+        these = {id(entry) for entry in wanted}
+        with self._lock:
+            taken = [entry for entry in self._entries if id(entry) in these]
+            self._entries = deque(entry for entry in self._entries if id(entry) not in these)
+            self._bytes -= sum(map(_size, taken))
+        return taken
 
     def clear(self) -> None:
         """Forget the entries; the total stays."""
-        self._entries.clear()
+        with self._lock:
+            self._entries.clear()
+            self._bytes = 0
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row an error: topic, partition, offset, timestamp, error, message, cause, processor, first_bytes."""
@@ -118,6 +158,11 @@ class ErrorLog:
 
 
 _COLUMNS = ["topic", "partition", "offset", "timestamp", "error", "message", "cause", "processor", "first_bytes"]
+
+
+def _size(entry: StreamError) -> int:
+    data = entry.data
+    return len(data) if type(data) is bytes else 0
 
 
 def checked(on_error: OnError) -> OnError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, InvalidValue, Skip
 from streamlab.events import Event
 from streamlab.outcomes import ack_cell, cell_item, failure
+from streamlab.tracebacks import forget_frames
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -108,6 +109,7 @@ async def _key_of(stream: Stream[Any], key: Any, value: Any) -> Any:
     except Exception as error:
         if stream._cell is not None:
             stream.errors.add(failure(stream._cell, "repartition", error))
+            forget_frames(error)
         raise Skip from error
 
 

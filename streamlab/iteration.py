@@ -18,6 +18,7 @@ from streamlab.errors import Skip
 from streamlab.events import Cell, Event, current_cell
 from streamlab.loops import Loop
 from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, fell_out, left
+from streamlab.tracebacks import forget_frames
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
@@ -217,8 +218,10 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                 except Exception as error:
                     loop.done = number = number + 1
                     fell_out(stream, cell, processor, error, perf_counter() - began if timed else 0.0)
-                    if not keep_going and not isinstance(error, Skip):
-                        raise
+                    if not isinstance(error, Skip):
+                        if not keep_going:
+                            raise
+                        forget_frames(error)
                     ack_cell(cell)
                     continue
                 except BaseException as error:  # cancelled, stopped, or closed while late: nobody got the item

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import DecodeError, KeyDecodeError, Skip
 from streamlab.events import made_event
 from streamlab.failures import StreamError
+from streamlab.tracebacks import forget_frames
 
 if TYPE_CHECKING:
     from streamlab.events import Cell
@@ -65,13 +66,12 @@ def decode_again(stream: Stream[Any], record: Any, opened: OpenedBatch, error: E
         if opened.check_key:
             opened.key(record)
     except DecodeError as bad:
-        tp = opened.batch.tp
-        place = (tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value)
-        stream.errors.add(StreamError(*place, bad))
+        stream.errors.add(_failed_record(record, opened, bad, None))
         if callable(stream.on_error):
             value = stream.on_error(bad)
             return DROPPED if value is None else value
         if keep_going or stream.on_error == "skip":
+            forget_frames(bad)
             return DROPPED
         raise
     return value
@@ -92,11 +92,15 @@ def fell_out(stream: Stream[Any], cell: Cell, processor: Processor | None, error
 def failure(cell: Cell, processor: str | None, error: BaseException) -> StreamError:
     """Describe what failed on a cell's item."""
     if cell[3] is not None:
-        record, tp = cell[1], cell[3].batch.tp
-        place = (tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value)
-    elif cell[0] is not None:
-        message = cell[0].message
-        place = (message.topic, message.partition, message.offset, message.timestamp, message.key, message.value)
-    else:
-        place = (None, None, None, None, None, cell[2])
-    return StreamError(*place, error, processor)
+        return _failed_record(cell[1], cell[3], error, processor)
+    if cell[0] is None:
+        return StreamError(None, None, None, None, None, cell[2], error, processor, item=cell[2])
+    message = cell[0].message
+    place = (message.topic, message.partition, message.offset, message.timestamp, message.key, message.value)
+    return StreamError(*place, error, processor, message.headers, message.timestamp_type, cell[0])
+
+
+def _failed_record(record: Any, opened: OpenedBatch, error: BaseException, processor: str | None) -> StreamError:
+    tp = opened.batch.tp
+    place = (tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value)
+    return StreamError(*place, error, processor, record.headers, record.timestamp_type)

@@ -36,7 +36,7 @@ __all__ = ["ChannelSource", "OpenedBatch", "PlainSource", "Run", "Source"]
 class OpenedBatch:
     """A record batch with what turns its records into values and events."""
 
-    __slots__ = ("app", "batch", "check_key", "fast", "key_fast", "key_slow", "records", "schema", "slow", "store")
+    __slots__ = ("app", "batch", "check_key", "fast", "key_fast", "key_slow", "records", "retried", "schema", "slow", "store")
 
     def __init__(self, app: App, schema: Schema, batch: RecordBatch, store: AckStore | None) -> None:
         self.app = app
@@ -48,6 +48,8 @@ class OpenedBatch:
         """Whether a key may fail to decode: then it is tried before the value is handed out."""
         self.records: Iterator[Any] = chain(batch.records)  # chain: aiokafka's batches do not stay exhausted
         self.store = store
+        self.retried = False
+        """Whether its records failed before: where they stand says nothing about where reading goes on."""
 
     @classmethod
     def of_message(cls, app: App, schema: Schema, message: Message) -> OpenedBatch:
@@ -246,6 +248,13 @@ class ChannelSource(Source):
         feed.handover.add_waker(self.bell.ring)
         return feed
 
+    def opened_again(self, tp: TP) -> OpenedBatch:
+        """Return what opens records of a partition that failed before; they are acked already."""
+        assert self.schema is not None
+        opened = OpenedBatch(self.app, self.schema, RecordBatch(tp, (), 0, 0, 0, 0), None)
+        opened.retried = True
+        return opened
+
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
         """Get the next run, from the queue first."""
         if self.feed is not None:
@@ -305,15 +314,16 @@ class ChannelSource(Source):
     def _not_handed_out(self) -> dict[TP, int]:
         """Drop the records that no reader got; the first offset of each partition's."""
         first: dict[TP, int] = {}
+        retried = [run for run in (self.run, *self._set_aside) if run[1] is not None and run[1].retried]
         for items, opened in (self.run, *self._set_aside):
-            if opened is not None:
+            if opened is not None and not opened.retried:
                 for record in items:
                     first.setdefault(opened.batch.tp, record.offset)
                     break
         for batch in self._batches:
             first.setdefault(batch.tp, batch.first_offset)
         self.run = NOTHING
-        self._set_aside.clear()
+        self._set_aside = deque(retried)
         self._batches.clear()
         return first
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streamlab.app import App
     from streamlab.baskets import Basket
     from streamlab.events import TP
+    from streamlab.failures import StreamError
     from streamlab.graph import Graph
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
@@ -508,6 +509,29 @@ class Stream(Generic[T]):
             It is being iterated, or a processor does not return.
         """
         await lifecycle.restart(self, start=start, group=group)
+
+    def retry(self, errors: Iterable[StreamError]) -> int:
+        """Put what failed through the stream again, as its next values; a plain call, from any thread.
+
+        Records are decoded anew, and go through the processors as those are now. The errors are taken out of
+        ``stream.errors``; a record that fails again comes back there. Nothing is committed anew: what failed was acked then.
+
+        Parameters
+        ----------
+        errors : iterable of StreamError
+            Of ``stream.errors``, or that itself. Errors that are not in it any more, or that no value caused, are passed over.
+
+        Returns
+        -------
+        int
+            How many are tried again.
+
+        Raises
+        ------
+        InvalidState
+            The stream does not run in the background.
+        """
+        return self._driven("retry").retry(errors)
 
     def _driven(self, method: str) -> Drive:
         if self._drive is None:

@@ -169,10 +169,12 @@ class Take(Generic[T]):
     async def _run(self) -> AsyncGenerator[Any, None]:
         stream, timer = self.stream, Timer()
         basket = Basket(self.max_, first_s=self.within_s if self.within_from == "first" else 0.0)
+        subscribed = stream._drive is not None  # then items, acks and current event are the runner's
         reader = stream._read(timer=timer, basket=basket)
         number = 0
         acked_before = stream.enable_acks
-        stream.enable_acks = False
+        if not subscribed:
+            stream.enable_acks = False
         try:
             reason: Reason = "time"
             while reason != "end":
@@ -180,24 +182,27 @@ class Take(Generic[T]):
                 if not basket.gathered:
                     break
                 taken = basket.hand_over()
-                stream._cell = taken.last_cell
                 current_cell.set(taken.last_cell)
+                if not subscribed:
+                    stream._cell = taken.last_cell
                 handed = self._hand_out(taken, number, reason)
                 number += 1
                 try:
                     yield handed
                 except BaseException:  # closed or thrown into: the body is done with the batch all the same
-                    if self._acks:
+                    if self._acks and not subscribed:
                         taken.leave(stream._source, ack_on_error=stream.app.conf.ack_on_error)
                     raise
                 finally:
-                    stream._cell = None
+                    if not subscribed:
+                        stream._cell = None
                 if self._acks:
                     taken.settle()
             self._raise_failure()
         finally:
-            basket.give_back(stream._source)
-            stream.enable_acks = acked_before
+            if not subscribed:
+                basket.give_back(stream._source)
+                stream.enable_acks = acked_before
             current_cell.set(None)
             await reader.aclose()
 

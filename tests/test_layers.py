@@ -16,11 +16,11 @@ ROOT = Path(streamlab.__file__).parent
 
 # From the bottom up; a module may import from its own layer and those below.
 LAYERS = [
-    "errors events loops",
+    "errors events loops tracebacks",
     "annotations coercion formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
     "sources outcomes channels joins",
-    "lifecycle iteration baskets take forwarding runtime.subscriptions",
+    "lifecycle iteration baskets retrying take forwarding runtime.subscriptions",
     "streams",
     "topics agents background runtime.runner",
     "app exceptions types",

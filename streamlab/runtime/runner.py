@@ -6,7 +6,7 @@ import asyncio
 import atexit
 import contextlib
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +16,11 @@ from streamlab.errors import InvalidState, StreamClosed
 from streamlab.failures import StreamError
 from streamlab.iteration import FULL, LATE, Timer
 from streamlab.lifecycle import hold, stop_draining
+from streamlab.retrying import can_retry, put_back
 from streamlab.runtime.io import LoopThread
+from streamlab.runtime.running import Running
 from streamlab.runtime.subscriptions import Subscription
+from streamlab.tracebacks import forget_frames
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
@@ -86,6 +89,7 @@ class Drive:
         self._given = 0
         self._lock = threading.Lock()  # for what is in the basket, and who gets it
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._done: Future[None] | None = None
         self._fit()
 
@@ -93,6 +97,7 @@ class Drive:
         """Start on the runner's loop, unless that was done before."""
         with _lock:
             if self._done is None:
+                self._loop = loop
                 self._done = asyncio.run_coroutine_threadsafe(self._run(), loop)
 
     def add_tap(self, tap: Tap) -> None:
@@ -125,6 +130,14 @@ class Drive:
         """Go on; from any thread."""
         hold(self.stream, paused=False)
 
+    def retry(self, errors: Iterable[StreamError]) -> int:
+        """Put what failed through the stream again; from any thread. See ``Stream.retry``."""
+        source = self.stream._source
+        taken = self.stream.errors.take_out(entry for entry in list(errors) if can_retry(entry, source))
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(put_back, taken, source)
+        return len(taken)
+
     async def _run(self) -> None:
         stream = self.stream
         try:
@@ -135,6 +148,7 @@ class Drive:
                 await self._hand_out(signs)
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
             stream.errors.add(StreamError(None, None, None, None, None, None, error))
+            forget_frames(error)
         finally:
             self._basket.give_back(stream._source)
             self._end()
@@ -177,6 +191,7 @@ class Drive:
         except Exception as error:  # noqa: BLE001 - whatever it is, the stream goes on without it
             self.remove_tap(tap)
             self.stream.errors.add(StreamError(None, None, None, None, None, None, error))
+            forget_frames(error)
 
     async def _room(self) -> None:
         """Wait for the slowest subscription."""
@@ -271,10 +286,10 @@ def drive(stream: Stream[Any], *, tap: Tap | None = None) -> Drive:
     return running
 
 
-def running() -> list[Stream[Any]]:
-    """Return the streams that the background runner drives now."""
+def running() -> Running:
+    """Return the streams that run in the background now; ``running().stop()`` stops them all."""
     with _lock:
-        return [started.stream for started in _drives]
+        return Running(started.stream for started in _drives)
 
 
 def _end() -> None:

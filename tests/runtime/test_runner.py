@@ -123,6 +123,34 @@ async def test_batches_can_be_taken_from_it(channel: sl.Channel[Any]) -> None:
     assert await task == [[1, 2], [3]]
 
 
+async def test_a_take_that_is_left_gives_nothing_back_to_the_runner(channel: sl.Channel[Any]) -> None:
+    seen: list[int] = []
+    stream = channel.stream(processors=[lambda value: seen.append(value) or value]).run()
+    batches = stream.take(5)
+    task = asyncio.create_task(anext(batches))
+    await turns()
+    await put_all(channel, [1, 2])
+    await until(lambda: stream.events_total == 2)
+    await asyncio.sleep(0.1)
+    task.cancel()
+    await asyncio.wait((task,))
+    await channel.send(value=3)
+    await until(lambda: 3 in seen)
+    assert seen == [1, 2, 3]
+
+
+async def test_the_runner_acks_also_while_batches_are_taken(app: sl.App) -> None:
+    topic = app.topic("t", partitions=1)
+    await topic.declare()
+    stream = topic.stream(group="g").run()
+    task = asyncio.create_task(anext(stream.take(5)))
+    await turns()
+    await topic.send(value=1)
+    await until(lambda: stream.feed and any(store.committable == 1 for store in stream.feed.stores.values()))
+    task.cancel()
+    await asyncio.wait((task,))
+
+
 async def test_a_subscription_ends_with_the_stream(channel: sl.Channel[Any]) -> None:
     stream = channel.stream().run()
     task = asyncio.create_task(rest(stream))

@@ -1,0 +1,36 @@
+"""What failed, put through its stream again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamlab.baskets import KeptRecord
+from streamlab.events import TP
+from streamlab.failures import NOTHING, StreamError
+from streamlab.sources import ChannelSource, OpenedBatch, Source
+
+__all__ = ["can_retry", "put_back"]
+
+
+def can_retry(entry: StreamError, source: Source) -> bool:
+    """Tell whether it was an item that failed, and not the source itself, a tap, or the like."""
+    return entry.item is not NOTHING or (entry.offset is not None and isinstance(source, ChannelSource))
+
+
+def put_back(entries: Sequence[StreamError], source: Source) -> None:
+    """Make them the next items of the source, in order; on the loop that reads it."""
+    opened: dict[TP, OpenedBatch] = {}
+    for entry in reversed(entries):
+        if entry.item is not NOTHING:
+            source.give_back(entry.item, None)
+            continue
+        assert isinstance(source, ChannelSource)
+        tp = TP(entry.topic or "", entry.partition or 0)
+        if tp not in opened:
+            opened[tp] = source.opened_again(tp)
+        source.give_back(_record(entry), opened[tp])
+
+
+def _record(entry: StreamError) -> KeptRecord:
+    timestamp_ms = round((entry.timestamp or 0.0) * 1000)
+    return KeptRecord(entry.offset or 0, timestamp_ms, entry.timestamp_type, entry.key, entry.data, entry.headers or ())
