@@ -62,7 +62,7 @@ class OpenedBatch:
         light = OpenedBatch.__new__(OpenedBatch)
         for name in ("app", "check_key", "fast", "key_fast", "key_slow", "schema", "slow"):
             setattr(light, name, getattr(self, name))
-        light.batch, light.records, light.store = replace(self.batch, records=()), iter(()), None
+        light.batch, light.records, light.store, light.retried = replace(self.batch, records=()), iter(()), None, False
         return light
 
     def decode(self, record: Any) -> Any:

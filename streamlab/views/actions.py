@@ -41,7 +41,8 @@ def _action(function: Action) -> Action:
 @_action
 def do_rows(explorer: Explorer, args: Request) -> Answer:
     """Rows of the table, from an index on."""
-    section, block = rows_section(explorer, args.number("first"), args.number("count"), args.texts("columns"))
+    first = explorer.order.moved(args.number("first"), args.number("base"))
+    section, block = rows_section(explorer, first, args.number("count"), args.texts("columns"))
     return section, [block]
 
 

@@ -42,7 +42,7 @@ SLICE_S = 0.02
 _unseen: deque[weakref.ref[Explorer]] = deque()
 
 
-class Explorer(anywidget.AnyWidget):  # type: ignore[misc] # anywidget is untyped
+class Explorer(anywidget.AnyWidget):
     """Shows a stream alive, and lets it run in the background while it does.
 
     Parameters
@@ -119,7 +119,10 @@ class Explorer(anywidget.AnyWidget):  # type: ignore[misc] # anywidget is untype
         elif request.kind == "seen":
             view.seen = request.flag("on", default=True)
         elif request.kind == "port":
-            view.first, view.count = request.number("first"), request.number("count", view.count)
+            view.first, view.count = (
+                self.order.moved(request.number("first"), request.number("base")),
+                request.number("count", view.count),
+            )
             view.follow = request.flag("follow", default=view.follow)
             view.columns = tuple(request.texts("columns"))
         elif request.kind == "do":
@@ -213,7 +216,7 @@ class Explorer(anywidget.AnyWidget):  # type: ignore[misc] # anywidget is untype
     # What a front end without widgets shows
 
     def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        live, metadata = super()._repr_mimebundle_()
+        live, metadata = super()._repr_mimebundle_() or ({}, {})
         pictures = {"text/html": snapshot.html_of(self.shown), "text/plain": snapshot.text_of(self.shown)}
         return {**live, **pictures}, {**metadata, "streamlab": {"snapshot": True}}
 

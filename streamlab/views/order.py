@@ -95,6 +95,10 @@ class Order:
         """Number of the first message where all are shown as they came, else 0."""
         return self._window.first if self.kind == "live" else 0
 
+    def moved(self, place: int, base: int) -> int:
+        """Return the place that a message has now, which had another when the first one's number was ``base``."""
+        return max(place + base - self.base, 0) if self.kind == "live" else place
+
     @property
     def total(self) -> int:
         """How many are shown."""
