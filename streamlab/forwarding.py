@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from streamlab.channels import Channel
     from streamlab.events import Cell
     from streamlab.streams import Stream
+    from streamlab.topics import Topic
 
-__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through", "unchanged"]
+__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through", "topic_like", "unchanged"]
 
 WINDOW = 500
 """How many records may be on their way to a topic."""
@@ -47,6 +48,15 @@ def unchanged(stream: Stream[Any], method: str) -> Stream[Any]:
             stacklevel=4,
         )
     return stream
+
+
+def topic_like(stream: Stream[Any], name: str, **options: Any) -> Topic[Any]:
+    """See ``Stream.derive_topic``."""
+    derive = getattr(stream.channel, "derive_topic", None)
+    if derive is None:
+        raise InvalidValue(f"cannot derive topic {name!r}: this stream reads no topic; make one with app.topic({name!r})")
+    topic: Topic[Any] = derive(topics=[name], **options)
+    return topic
 
 
 def echo(stream: Stream[Any], channels: tuple[str | Channel[Any], ...]) -> None:

@@ -21,6 +21,8 @@ __all__ = [
     "loop_begins",
     "loop_ends",
     "related",
+    "reopen",
+    "run_callback",
     "start",
     "stop_draining",
     "walk",
@@ -75,6 +77,21 @@ async def start(stream: Stream[Any]) -> None:
     stream._started = True
     stream.state = "running"
     await stream.on_start()
+
+
+async def run_callback(stream: Stream[Any]) -> None:
+    """Run the ``on_start=`` callback, if there is one."""
+    if stream._on_start is not None:
+        result = stream._on_start()
+        if hasattr(result, "__await__"):
+            await result
+
+
+def reopen(stream: Stream[Any]) -> None:
+    """Make the whole chain, and what it combines, ready to be started again."""
+    for other in related(stream):
+        other._reset()
+        other._source.reopen()
 
 
 async def halt(stream: Stream[Any]) -> None:
