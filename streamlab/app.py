@@ -18,6 +18,7 @@ from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
 from streamlab.runtime.io import on_io, wait
+from streamlab.runtime.outbox import Outbox
 from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
 from streamlab.streams import Stream
@@ -108,6 +109,7 @@ class App:
         self.conf = settings(id=id, broker=broker, ack_on_error=ack_on_error, **options)
         self.conf.Stream = options.get("Stream", Stream)
         self._client = open_broker(broker, **security)
+        self._outbox = Outbox(self._client)
         self.flow_control = FlowControlEvent()
         self.consumer: Any = Consumer(self)
         self.agents: dict[str, Agent] = {}
@@ -128,6 +130,13 @@ class App:
         if self.closed:
             raise StreamClosed(f"app {self.id!r} was closed: make a new App")
         return self._client
+
+    @property
+    def outbox(self) -> Outbox:
+        """What takes records to the broker, many at a time; StreamClosed when the app was closed."""
+        if self.closed:
+            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        return self._outbox
 
     @property
     def broker(self) -> str:

@@ -173,20 +173,19 @@ async def close_iterators(stream: Stream[Any]) -> None:
 
 
 async def stop_draining(stream: Stream[Any]) -> None:
-    """Stop forwarding; what is being forwarded is given back."""
+    """Stop forwarding; what does not arrive soon is given back."""
     drain, stream._drain = stream._drain, None
-    if drain is None or drain is asyncio.current_task():
-        return
-    if drain.get_loop() is not asyncio.get_running_loop():
-        with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
-            drain.get_loop().call_soon_threadsafe(drain.cancel)
-        return
-    drain.cancel()
-    await asyncio.wait((drain,))
-    if stream._sends:
-        _, late = await asyncio.wait(stream._sends, timeout=STOP_S)
-        for sending in late:
-            sending.cancel()
+    if drain is not None:
+        if drain is asyncio.current_task():
+            return
+        if drain.get_loop() is not asyncio.get_running_loop():
+            with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
+                drain.get_loop().call_soon_threadsafe(drain.cancel)
+            return
+        drain.cancel()
+        await asyncio.wait((drain,))
+    if stream._forwarder is not None:
+        await stream._forwarder.rest(STOP_S)
 
 
 def close_soon(stream: Stream[Any]) -> None:

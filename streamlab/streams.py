@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from streamlab.app import App
     from streamlab.events import TP
+    from streamlab.forwarder import Forwarder
     from streamlab.graph import Graph
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
@@ -115,7 +116,7 @@ class Stream(Generic[T]):
         self._finalized = False
         self._cell: Cell | None = None
         self._drain: asyncio.Task[None] | None = None
-        self._sends: set[asyncio.Future[Any]] = set()
+        self._forwarder: Forwarder | None = None
         self._meter = Meter()
         self.frame_memory = FrameMemory()
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -12,7 +12,7 @@ from streamlab.codecs import Schema
 from streamlab.declaring import declare, derived
 from streamlab.errors import InvalidState, InvalidType, InvalidValue
 from streamlab.events import TP, Event, Message, RecordMetadata
-from streamlab.sending import send
+from streamlab.sending import encoded, send
 from streamlab.sources import OpenedBatch
 from streamlab.subscribing import BROKER_TIMEOUT_S, next_event, subscribed
 
@@ -275,6 +275,10 @@ class Topic(Channel[T]):
     ) -> RecordMetadata:
         """Write a record to the topic; returns when the broker has it.
 
+        What one thread sends to a partition is written in the order of the calls. Calls that are awaited together
+        (``asyncio.gather``) travel together, which is many times as fast as one after the other. Cancelling does not call a
+        record back.
+
         Parameters
         ----------
         key, value : Any
@@ -290,8 +294,17 @@ class Topic(Channel[T]):
         ------
         EncodeError, BrokerError
         """
-        record = {"key": key, "value": value, "partition": partition, "timestamp": timestamp, "headers": headers}
-        metadata = await send(self, schema, key_serializer=key_serializer, value_serializer=value_serializer, **record)
+        record = encoded(
+            self.schema if schema is None else schema,
+            key=key,
+            value=value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=headers,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
+        )
+        metadata = await send(self, record)
         if callback is not None:
             callback(metadata)
         return metadata

@@ -20,7 +20,7 @@ LAYERS = [
     "annotations coercion formats models codecs settings failures broker.base",
     "queues processors stats broker.* runtime.*",
     "sources outcomes channels joins subscribing declaring sending",
-    "lifecycle iteration baskets take forwarding describing",
+    "lifecycle iteration baskets take forwarder forwarding describing",
     "streams types",
     "topics agents runtime.runner",
     "app exceptions",
