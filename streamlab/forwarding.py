@@ -78,7 +78,7 @@ def through(stream: Stream[Any], channel: str | Channel[Any]) -> Stream[Any]:
     target: Channel[Any] = stream.derive_topic(channel) if isinstance(channel, str) else channel
 
     def forward(value: Any) -> Any:
-        return _pass_on(stream, value, target, KEEP)
+        return _pass_on(stream, stream._cell, value, target, KEEP)
 
     return _continue(stream, target, forward, kind="through")
 
@@ -98,35 +98,34 @@ def group_by(
     target = topic if topic is not None else _repartition_channel(stream, key, name, partitions)
 
     def repartition(value: Any) -> Any:
-        if not has_event(stream._cell):
+        cell = stream._cell
+        if not has_event(cell):
             raise InvalidState("cannot repartition plain values: group_by() needs events, from a topic or a channel")
-        found = _key_of(stream, key, value)
+        try:
+            found = key(value)
+        except Exception as error:
+            raise _without_key(stream, cell, error) from error
         if hasattr(found, "__await__"):
-            return _repartition_later(stream, value, target, found)
-        return _pass_on(stream, value, target, found)
+            return _repartition_later(stream, cell, value, target, found)
+        return _pass_on(stream, cell, value, target, found)
 
     return _continue(stream, target, repartition, kind="group_by")
 
 
-def _key_of(stream: Stream[Any], key: Any, value: Any) -> Any:
-    try:
-        return key(value)
-    except Exception as error:
-        raise _without_key(stream, error) from error
-
-
-async def _repartition_later(stream: Stream[Any], value: Any, target: Channel[Any], found: Awaitable[Any]) -> Any:
+async def _repartition_later(
+    stream: Stream[Any], cell: Cell | None, value: Any, target: Channel[Any], found: Awaitable[Any]
+) -> Any:
     try:
         key = await found
     except Exception as error:
-        raise _without_key(stream, error) from error
-    passed = _pass_on(stream, value, target, key)
-    return await passed if passed is not value else value
+        raise _without_key(stream, cell, error) from error
+    passed = _pass_on(stream, cell, value, target, key)
+    return value if passed is value else await passed
 
 
-def _without_key(stream: Stream[Any], error: Exception) -> Skip:
-    if stream._cell is not None:
-        stream.errors.add(failure(stream._cell, "repartition", error))
+def _without_key(stream: Stream[Any], cell: Cell | None, error: Exception) -> Skip:
+    assert cell is not None
+    stream.errors.add(failure(cell, "repartition", error))
     return Skip()
 
 
@@ -165,7 +164,7 @@ def _chained_already() -> ImproperlyConfigured:
     return ImproperlyConfigured("this stream is used by group_by() or through() already: go on from the stream that returned")
 
 
-def _continue(stream: Stream[Any], target: Channel[Any], forward: Callable[[Any], Awaitable[Any]], *, kind: str) -> Stream[Any]:
+def _continue(stream: Stream[Any], target: Channel[Any], forward: Callable[[Any], Any], *, kind: str) -> Stream[Any]:
     """Put the forwarding at the end of the stream's processors and return the stream that reads the target."""
     if stream._next is not None:
         raise _chained_already()
@@ -177,9 +176,8 @@ def _continue(stream: Stream[Any], target: Channel[Any], forward: Callable[[Any]
     return result
 
 
-def _pass_on(stream: Stream[Any], value: Any, target: Channel[Any], key: Any) -> Any:
+def _pass_on(stream: Stream[Any], cell: Cell | None, value: Any, target: Channel[Any], key: Any) -> Any:
     """Send a value on; returns the value, or what is awaited for it when it cannot be sent at once."""
-    cell = stream._cell
     assert cell is not None
     if not target.serialized:
         return _put_on(cell, value, target, key)

@@ -50,8 +50,8 @@ class Producer:
                 producer = await self._started()
                 await self._known(producer, topic)
                 await shipment.load(producer._message_accumulator, Places(producer.client, topic, self._keyless))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the records that did not get so far get it
-            shipment.fail_rest(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is for those who sent the records
+            shipment.fail(error)
         await shipment.arrived()
 
     async def close(self) -> None:
