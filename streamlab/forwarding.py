@@ -214,6 +214,8 @@ def _target(stream: Stream[Any]) -> Channel[Any]:
 
 
 async def _drained(stream: Stream[Any]) -> None:
+    if stream._drain is not asyncio.current_task():  # stopped, or gone on with elsewhere, before it began
+        return
     try:
         await _target(stream).maybe_declare()
         behind = _target(stream).serialized  # then items are acked when they have arrived

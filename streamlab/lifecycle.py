@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import AlreadyStarted, InvalidState, NotSupported, StreamClosed
+from streamlab.runtime.relay import Relay
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
@@ -179,13 +180,28 @@ async def stop_draining(stream: Stream[Any]) -> None:
         if drain is asyncio.current_task():
             return
         if drain.get_loop() is not asyncio.get_running_loop():
-            with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
-                drain.get_loop().call_soon_threadsafe(drain.cancel)
+            await _end_elsewhere(drain)
             return
         drain.cancel()
         await asyncio.wait((drain,))
     if stream._forwarder is not None:
         await stream._forwarder.rest(STOP_S)
+
+
+async def _end_elsewhere(task: asyncio.Task[None]) -> None:
+    """End a task of another loop; wait for that, or whoever goes on finds its stream started, but not for a loop that is busy."""
+    loop, here = task.get_loop(), asyncio.get_running_loop()
+    ended = asyncio.Event()
+    told: Relay[None] = Relay(here, lambda _: ended.set())
+
+    def cancel() -> None:
+        task.cancel()
+        task.add_done_callback(lambda _: told.put(None))
+
+    with contextlib.suppress(RuntimeError, TimeoutError):  # RuntimeError: its loop is closed, it is dead already
+        loop.call_soon_threadsafe(cancel)
+        async with asyncio.timeout(STOP_S if loop.is_running() else 0):
+            await ended.wait()
 
 
 def close_soon(stream: Stream[Any]) -> None:
