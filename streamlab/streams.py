@@ -267,8 +267,9 @@ class Stream(Generic[T]):
         """Forward the processed values to a channel, and return a stream that reads them from there.
 
         Key, headers and timestamp are kept; a value is serialized again only if a processor changed it. An item is
-        acked when it has arrived; up to 500 records are on their way to a topic at once, in order. Forwarding begins now
-        when a loop runs, else at the first iteration.
+        acked when it has arrived; up to 500 records are on their way to a topic at once, in order. When one fails, the
+        reader of the result gets the error, and forwarding goes on with what did not arrive at its next loop. Forwarding
+        begins now when a loop runs, else at the first iteration.
 
         Raises
         ------
