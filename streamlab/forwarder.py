@@ -83,6 +83,7 @@ class Forwarder:
             async with asyncio.timeout(timeout_s):
                 while self._on_the_way:
                     await self._wait()
+        self._stopped = None
         self._give_back()
 
     def _abandon(self) -> None:
@@ -111,6 +112,8 @@ class Forwarder:
             self._report(error)
 
     def _report(self, error: Exception) -> None:
+        if self._stopped is not None:  # what was sent before the first error is no news, and what goes on waits for it
+            return
         stream = self._stream
         drain, stream._drain = stream._drain, None
         if drain is not None and stream._next is not None:

@@ -572,6 +572,21 @@ class TestManyOnTheirWay:
         assert await first(5, stream) == [0, 1, 2, 3, 4]
         await stream.stop()
 
+    async def test_failures_of_several_hand_overs_are_one_error(
+        self, source: sl.Topic[Any], target: sl.Topic[Any], slow: SlowBroker
+    ) -> None:
+        stream = source.stream().through(target)
+        slow.broken = {0, 1, 2}
+        reading = asyncio.create_task(rest(stream))
+        for number in range(3):
+            await source.send(value=number)
+            await until(lambda sent=number: slow.calls == sent + 1)  # type: ignore[misc] # a default
+        slow.open = True
+        with pytest.raises(sl.BrokerError, match="no answer for 0"):
+            await reading
+        assert await first(3, stream) == [0, 1, 2]
+        await stream.stop()
+
     async def test_a_value_that_cannot_be_encoded_is_the_processors_error_and_is_passed_over(
         self, source: sl.Topic[Any], target: sl.Topic[Any]
     ) -> None:
