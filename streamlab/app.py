@@ -20,6 +20,7 @@ from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
 from streamlab.runtime.io import on_io, wait
+from streamlab.runtime.outbox import Outbox
 from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
 from streamlab.streams import Stream
@@ -141,6 +142,15 @@ class App:
         if self._client_used:
             raise InvalidState(f"app {self.id!r} talks to {self.broker} already: make a new App for {url}")
         self._client = self._client_of(url)
+        self._outbox = Outbox(self._client)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What takes records to the broker, many at a time; StreamClosed when the app was closed."""
+        if self.closed:
+            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        self._client_used = True
+        return self._outbox
 
     @property
     def broker(self) -> str:

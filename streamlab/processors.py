@@ -105,6 +105,16 @@ class Processors:
         """The enabled ones in order: one tuple, replaced as a whole, so that a reader needs no lock."""
         self._changed()
 
+    @classmethod
+    def of(cls, functions: Iterable[Callable[[Any], Any]] | Processors | None) -> Processors:
+        """Return a collection of these functions; a copy, if they are one."""
+        if isinstance(functions, Processors):
+            return functions.copy()
+        made = cls()
+        for function in functions or ():
+            made.add(function)
+        return made
+
     def _changed(self) -> None:
         for entry in self._entries:
             entry.live = self

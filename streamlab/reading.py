@@ -18,6 +18,7 @@ from streamlab.frame_builder import FrameBuilder
 from streamlab.frames import records_frame
 from streamlab.runtime.io import wait
 from streamlab.sources import ChannelSource, OpenedBatch
+from streamlab.subscribing import read_from
 from streamlab.take import Batch
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _feed(topic: Topic[Any], **options: Any) -> Iterator[Feed]:
     """Read a topic; afterwards nothing of it is left."""
     wait(asyncio.sleep(0))  # on the I/O thread this would wait for itself for ever: InvalidState says so
     iterator = topic.clone(is_iterator=True)
-    iterator._read_from(**options)
+    read_from(iterator, **options)
     source = iterator.source
     assert isinstance(source, ChannelSource)
     feed = source.feed

@@ -309,6 +309,11 @@ class PlainSource(Source, AsyncIterator[Any]):
         self._read: asyncio.Task[Any] | None = None
         self._exhausted = False
 
+    @classmethod
+    def over(cls, iterable: Any) -> PlainSource:
+        """Return the source of an iterable, which may be one itself."""
+        return iterable if isinstance(iterable, PlainSource) else cls(iterable)
+
     async def send(self, value: Any) -> None:
         """Put a value in: the next one that a reader of this source gets."""
         self._inbox.append(value)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import reprlib
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from streamlab import forwarding, joins, lifecycle
+from streamlab import describing, forwarding, joins, lifecycle
 from streamlab.channels import Channel
-from streamlab.errors import InvalidValue, NotSupported
+from streamlab.errors import NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from streamlab.app import App
     from streamlab.events import TP
+    from streamlab.forwarder import Forwarder
     from streamlab.graph import Graph
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
@@ -92,9 +92,9 @@ class Stream(Generic[T]):
     ) -> None:
         self.app = app
         self.channel = channel
-        self._source: Source = channel.source if isinstance(channel, Channel) else _plain_source(channel)
+        self._source: Source = channel.source if isinstance(channel, Channel) else PlainSource.over(channel)
         self._source.users.add(self)
-        self.processors = _copied(processors)
+        self.processors = Processors.of(processors)
         """The live, ordered, named list; change it at any time, from any thread."""
         self.combined: list[Any] = list(combined or ())
         self.join_strategy = join_strategy
@@ -116,7 +116,7 @@ class Stream(Generic[T]):
         self._finalized = False
         self._cell: Cell | None = None
         self._drain: asyncio.Task[None] | None = None
-        self._sends: set[asyncio.Future[Any]] = set()
+        self._forwarder: Forwarder | None = None
         self._meter = Meter()
         self.frame_memory = FrameMemory()
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -160,26 +160,20 @@ class Stream(Generic[T]):
     @property
     def mode(self) -> str:
         """Tell how it reads: "observe" (nothing is committed), "group=NAME", or "local" for what is no topic."""
-        feed = self.feed
-        if feed is None:
-            return "local"
-        return "observe" if feed.group is None else f"group={feed.group}"
+        return describing.mode(self)
 
     @property
     def label(self) -> str:
         """What it is called in full: class and channel, cut in the middle."""
-        return f"{type(self).__name__}: {reprlib.repr(self.channel)}"
+        return describing.label(self)
 
     @property
     def shortlabel(self) -> str:
         """What it is called in a graph."""
-        nodes = self.combined or [self]
-        return "Stream: " + "&".join(_short(node) for node in nodes)
+        return describing.shortlabel(self)
 
     def __repr__(self) -> str:
-        mode = "" if self.mode == "local" else f" {self.mode}"
-        what = " & ".join(repr(node) for node in self.combined) if self.combined else repr(self.channel)
-        return f"<{type(self).__name__}: {self.state}{mode} {what}>"
+        return describing.representation(self)
 
     def _repr_html_(self) -> str:
         from streamlab.display import stream_html
@@ -188,8 +182,7 @@ class Stream(Generic[T]):
 
     def info(self) -> dict[str, Any]:
         """Return what a clone is made with."""
-        same = "app channel processors loop combined beacon concurrency_index active_partitions enable_acks prefix join_strategy on_error"
-        return {**{name: getattr(self, name) for name in same.split()}, "on_start": self._on_start, "prev": self._prev}
+        return describing.arguments(self)
 
     def clone(self, **kwargs: Any) -> Self:
         """Return a stream of the same class over the same channel iterator, with which it competes for items."""
@@ -274,8 +267,9 @@ class Stream(Generic[T]):
         """Forward the processed values to a channel, and return a stream that reads them from there.
 
         Key, headers and timestamp are kept; a value is serialized again only if a processor changed it. An item is
-        acked when it has arrived; up to 500 records are on their way to a topic at once, in order. Forwarding begins now
-        when a loop runs, else at the first iteration.
+        acked when it has arrived; up to 500 records are on their way to a topic at once, in order. When one fails, the
+        reader of the result gets the error, and forwarding goes on with what did not arrive at its next loop. Forwarding
+        begins now when a loop runs, else at the first iteration.
 
         Raises
         ------
@@ -317,13 +311,8 @@ class Stream(Generic[T]):
         self, name: str, *, schema: Any = None, key_type: Any = None, value_type: Any = None, prefix: str = "", suffix: str = ""
     ) -> Topic[Any]:
         """Return a topic like this stream's, named ``prefix + name + suffix``; ValueError when it reads none."""
-        derive = getattr(self.channel, "derive_topic", None)
-        if derive is None:
-            raise InvalidValue(f"cannot derive topic {name!r}: this stream reads no topic; make one with app.topic({name!r})")
-        topic: Topic[Any] = derive(
-            topics=[name], schema=schema, key_type=key_type, value_type=value_type, prefix=prefix, suffix=suffix
-        )
-        return topic
+        same = {"schema": schema, "key_type": key_type, "value_type": value_type}
+        return forwarding.topic_like(self, name, prefix=prefix, suffix=suffix, **same)
 
     # Several streams
 
@@ -517,10 +506,7 @@ class Stream(Generic[T]):
 
     async def on_start(self) -> None:
         """Run the ``on_start=`` callback, and the forwarding of through and group_by."""
-        if self._on_start is not None:
-            result = self._on_start()
-            if hasattr(result, "__await__"):
-                await result
+        await lifecycle.run_callback(self)
         if self._passive:
             await forwarding.start_draining(self)
 
@@ -545,25 +531,4 @@ class Stream(Generic[T]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
-        for stream in lifecycle.related(self):
-            stream._reset()
-            stream._source.reopen()
-
-
-def _plain_source(channel: Any) -> PlainSource:
-    return channel if isinstance(channel, PlainSource) else PlainSource(channel)
-
-
-def _copied(processors: Iterable[Function] | Processors | None) -> Processors:
-    if isinstance(processors, Processors):
-        return processors.copy()
-    copied = Processors()
-    for function in processors or ():
-        copied.add(function)
-    return copied
-
-
-def _short(node: Any) -> str:
-    if isinstance(node, Stream):
-        return f"{type(node.channel).__name__}: {node.channel}"
-    return str(node)
+        lifecycle.reopen(self)
