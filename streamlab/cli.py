@@ -277,7 +277,7 @@ def _print_records(records: Iterable[tuple[BrokerRecord, OpenedBatch]], argument
     for record, opened in islice(records, arguments.limit):
         try:
             out.write(line(record, opened) + b"\n")
-        except (DecodeError, TypeError, ValueError) as error:  # the last two: values that JSON cannot hold
+        except (DecodeError, RecursionError, TypeError, ValueError) as error:  # the last three: values that JSON cannot hold
             failed += 1
             complain(problem_of(error, record, opened))
     return failed

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import RecordBatch
-from streamlab.errors import KeyDecodeError, ValueDecodeError
+from streamlab.errors import KeyDecodeError, ValueDecodeError, reason_of
 from streamlab.events import TP, Event, Message
 from streamlab.queues import Bell
 
@@ -80,9 +80,8 @@ class OpenedBatch:
             return slow(data, error)
         except Exception as cause:
             tp = self.batch.tp
-            raise kind(
-                f"{type(cause).__name__}: {cause}", topic=tp.topic, partition=tp.partition, offset=record.offset, data=data
-            ) from cause
+            why = f"{type(cause).__name__}: {reason_of(cause)}"
+            raise kind(why, topic=tp.topic, partition=tp.partition, offset=record.offset, data=data) from cause
 
     def message(self, record: BrokerRecord) -> Message:
         """Return the record as a Message that one stream has to ack."""
