@@ -283,9 +283,15 @@ class App:
 
     async def refresh(self) -> Self:
         """Ask the cluster what it is, for what the app shows of it."""
-        self.last_cluster = await on_io(self.client.cluster())
-        self.last_topics = await on_io(self.client.topics())
+        await on_io(self._ask())
         return self
+
+    async def _ask(self) -> dict[str, TopicInfo]:
+        """Remember what the cluster says of itself, and return its topics; on the I/O thread."""
+        client = self.client
+        self.last_cluster = await client.cluster()
+        self.last_topics = topics = await client.topics()
+        return topics
 
     def topics_frame(self, *, internal: bool = False) -> pd.DataFrame:
         """Return a row a topic: topic, partitions, messages (an estimate by offsets); a plain call for any cell."""

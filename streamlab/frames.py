@@ -28,6 +28,7 @@ NOWHERE = -1
 SHOWN_ROWS = 20
 SHOWN_COLUMNS = 20
 LARGEST_SHOWN = 10**40
+_ENDED = {"time": " · the time was up", "end": " · the end"}
 _NAT = np.iinfo("int64").min
 _shorten = reprlib.Repr()
 _shorten.maxdict = _shorten.maxlist = _shorten.maxtuple = _shorten.maxset = 8
@@ -211,12 +212,13 @@ def _batch_html(batch: Batch[Any]) -> str:
     left = [f"{len(batch) - len(shown):,} more rows"] if len(batch) > len(shown) else []
     left += [f"{len(columns) - len(names):,} more columns"] if len(columns) > len(names) else []
     more = f"<div>{dim('… and ' + ', '.join(left))}</div>" if left else ""
-    return Html(f"{_headline(batch)}{table(rows, names) if names else ''}{more}")
+    return Html(f"{_headline(batch)}{table(rows, names, grouped=False) if names else ''}{more}")
 
 
 def _headline(batch: Batch[Any]) -> Html:
     count = "1 value" if len(batch) == 1 else f"{len(batch):,} values"
-    return Html(f"<div>{dim(f'{count} · {batch.reason} · batch {batch.number}')}</div>")
+    number = f" · batch {batch.number}" if batch.number else ""
+    return Html(f"<div>{dim(count + _ENDED.get(batch.reason, '') + number)}</div>")
 
 
 def _cell(value: Any) -> Any:

@@ -275,3 +275,11 @@ async def test_an_app_that_nobody_holds_is_collected() -> None:
     del app, stream
     gc.collect()
     assert ref() is None
+
+
+async def test_the_frame_of_topics_is_what_the_app_saw_last(app: sl.App) -> None:
+    await app.topic("orders", partitions=2).send(value=1)
+    assert app.topics_frame()["topic"].tolist() == ["orders"]
+    assert "not asked yet" not in app._repr_html_()
+    assert app.last_topics is not None
+    assert app.last_topics["orders"].partitions == (0, 1)
