@@ -179,6 +179,39 @@ async def test_acks_are_off_in_the_loop_and_restored_after(channel: sl.Channel[A
     assert stream.enable_acks is True
 
 
+async def test_a_loop_that_was_left_is_over_without_the_garbage_collector(channel: sl.Channel[Any]) -> None:
+    stream = channel.stream()
+    await put_all(channel, [1, 2, 3])
+    gc.collect()
+    gc.disable()
+    try:
+        events = []
+        for _ in range(2):
+            async for batch in stream.take(1):
+                events += batch.events
+                break
+        await turns()
+        assert [event is not None and event.message.acked for event in events] == [True, True]
+        assert stream.enable_acks
+        stream.run()  # an error while a loop goes on
+    finally:
+        gc.enable()
+        await stream.stop()
+
+
+async def test_another_loop_acks_while_batches_are_held(channel: sl.Channel[Any]) -> None:
+    stream = channel.stream()
+    await put_all(channel, [1, 2, 3])
+    async with aclosing(stream.take(1)) as batches:
+        await anext(batches)
+        async with aclosing(aiter(stream)) as values:
+            assert await anext(values) == 2
+            event = stream.current_event
+            assert await anext(values) == 3
+    assert event is not None
+    assert event.message.acked
+
+
 async def test_break_loses_nothing(channel: sl.Channel[Any]) -> None:
     stream = channel.stream()
     await put_all(channel, range(7))
