@@ -10,6 +10,7 @@ import codecs
 import dataclasses
 import html
 import json
+import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -53,10 +54,11 @@ _ERROR = "color:var(--jp-error-color1, #d32f2f)"
 _CODE = "font-family:var(--jp-code-font-family, monospace);font-size:var(--jp-code-font-size, 12px)"
 _LEFT = "text-align:left"
 _RIGHT = "text-align:right;font-variant-numeric:tabular-nums"
-# A time in two lines is hard to read, and so is a cell as wide as the page.
-_NO_WRAP = "white-space:nowrap"
+# A time in two lines is hard to read, and so is a cell as wide as the page. On the cells: JupyterLab styles those.
+_SHORT = ";white-space:nowrap"
 _LONG = ";white-space:normal;overflow-wrap:anywhere;min-width:16em;max-width:40em"
 _LONG_FROM = 48
+_TAG = re.compile("<[^>]*>")
 _CARD = f"border:{_BORDER};border-radius:4px;padding:8px 12px;margin:2px 0;display:inline-block;max-width:100%;overflow:auto"
 _PRE = f"margin:0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;background:transparent;{_CODE}"
 
@@ -114,7 +116,7 @@ def table(rows: Iterable[Sequence[object]], columns: Sequence[object], *, max_ro
     )
     body = "".join(f"<tr>{_cells(row, styles, grouped=grouped)}</tr>" for row in shown)
     more = f"<div>{dim(f'… and {left:,} more')}</div>" if left else ""
-    return Html(f'<table style="{_NO_WRAP}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}')
+    return Html(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}")
 
 
 def utc(timestamp_s: float | None) -> str:
@@ -194,8 +196,8 @@ def block(text: str) -> Html:
 def _cells(row: Sequence[object], styles: Sequence[str], *, grouped: bool) -> str:
     texts = [escape(_readable(cell, grouped=grouped)) for cell in row]
     return "".join(
-        f'<td style="{style}{_LONG if len(text) > _LONG_FROM and not isinstance(cell, int | float) else ""}">{text}</td>'
-        for cell, text, style in zip(row, texts, styles, strict=True)
+        f'<td style="{style}{_LONG if len(_TAG.sub("", text)) > _LONG_FROM else _SHORT}">{text}</td>'
+        for text, style in zip(texts, styles, strict=True)
     )
 
 
