@@ -136,6 +136,9 @@ class App:
 
     def topic(self, *topics: str, **options: Any) -> Topic[Any]:
         """Describe a topic, or several, or a pattern; see Topic. Creates nothing."""
+        for name in topics:
+            if not isinstance(name, str):
+                raise InvalidType(f'a topic is described by its name: app.topic("orders", "payments"), not {name!r}')
         options.setdefault("key_serializer", self.conf.key_serializer)
         options.setdefault("value_serializer", self.conf.value_serializer)
         topic: Topic[Any] = Topic(self, topics=topics, **options)

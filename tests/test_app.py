@@ -283,3 +283,9 @@ async def test_the_frame_of_topics_is_what_the_app_saw_last(app: sl.App) -> None
     assert "not asked yet" not in app._repr_html_()
     assert app.last_topics is not None
     assert app.last_topics["orders"].partitions == (0, 1)
+
+
+@pytest.mark.parametrize("name", [None, 5, ["orders", "payments"], b"orders"])
+def test_a_topic_has_a_name_of_text(app: sl.App, name: Any) -> None:
+    with pytest.raises(TypeError, match=r'app\.topic\("orders", "payments"\), not'):
+        app.topic(name)
