@@ -101,6 +101,11 @@ class Batch(list[T], Generic[T]):
 
         return batch_html(self)
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
+        from streamlab.frames import batch_text
+
+        printer.text(batch_text(self))
+
 
 def events_of(basket: Basket) -> list[Any]:
     """Pick the events; values without one are passed over."""

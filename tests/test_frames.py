@@ -589,3 +589,14 @@ def test_a_batch_shows_integers_as_data_not_as_amounts() -> None:
     html = batch_html(batch_of([{"id": 1234567, "year": 2026}]))
     assert ">1234567<" in html
     assert ">2026<" in html
+
+
+def test_what_a_notebook_keeps_of_a_batch_as_text_is_small() -> None:
+    printed: list[str] = []
+    batch = batch_of([{"a": "x" * 1_000_000}, "plain", Hostile(), *range(100)])
+    batch._repr_pretty_(SimpleNamespace(text=printed.append), False)
+    lines = "".join(printed).split(",\n ")
+    assert lines[0] == "[{'a': '" + "x" * 192 + "…"
+    assert lines[1] == "'plain'"
+    assert lines[2] == "<Hostile that cannot be shown: RuntimeError>"
+    assert lines[-2:] == ["16", "... and 83 more]"]
