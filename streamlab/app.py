@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.agents import Agent, AgentFunction, Background
 from streamlab.broker import open_broker
 from streamlab.channels import Channel
-from streamlab.errors import InvalidType, StreamClosed, StreamlabError
+from streamlab.errors import ImproperlyConfigured, InvalidType, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
@@ -101,6 +101,10 @@ class App:
     ) -> None:
         if not isinstance(id, str) or not id:
             raise InvalidType(f'an app needs a name: App("debug"), not App({id!r})')
+        if broker is None:
+            raise ImproperlyConfigured(
+                f'app {id!r} has broker=None: give broker="kafka://host:port" or "memory://" (is a variable of the environment not set?)'
+            )
         self.id = id
         security = {name: options.pop(name) for name in list(options) if is_security_option(name)}
         if config is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from streamlab.baskets import Basket
 from streamlab.channels import seconds
-from streamlab.errors import InvalidValue
+from streamlab.errors import InvalidValue, NotSupported
 from streamlab.events import Event, current_cell
 from streamlab.iteration import LATE, Timer
 
@@ -160,8 +160,15 @@ class Take(Generic[T]):
         if within_from not in ("request", "first"):
             raise InvalidValue(f'within_from is "request" or "first", not {within_from!r}')
         self.stream = stream
+        self.max_ = max_
         self._batches = _Taking(stream, max_, seconds(within), within_from, pick, acks=acks, patient=patient).run()
         stream._iterators.add(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: at most {self.max_} of {self.stream!r}>"
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotSupported("batches come asynchronously: write `async for batch in stream.take(...)`")
 
     def __aiter__(self) -> Take[T]:
         return self

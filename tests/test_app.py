@@ -289,3 +289,8 @@ async def test_the_frame_of_topics_is_what_the_app_saw_last(app: sl.App) -> None
 def test_a_topic_has_a_name_of_text(app: sl.App, name: Any) -> None:
     with pytest.raises(TypeError, match=r'app\.topic\("orders", "payments"\), not'):
         app.topic(name)
+
+
+def test_no_broker_at_all_is_an_error_and_not_a_host_called_none() -> None:
+    with pytest.raises(sl.ImproperlyConfigured, match="broker=None"):
+        sl.App("brokerless", broker=None)  # type: ignore[arg-type]

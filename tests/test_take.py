@@ -42,6 +42,13 @@ def test_fewer_than_one_is_a_value_error(app: sl.App, name: str, max_: int) -> N
         getattr(app.stream([]), name)(max_, 1)
 
 
+def test_a_loop_without_async_says_how_to_write_it(app: sl.App) -> None:
+    batches = app.stream([1]).take(2)
+    assert repr(batches) == f"<Take: at most 2 of {batches.stream!r}>"
+    with pytest.raises(NotImplementedError, match="async for batch in"):
+        list(batches)
+
+
 def test_within_from_is_checked(app: sl.App) -> None:
     with pytest.raises(ValueError, match="within_from"):
         app.stream([]).take(1, within_from="last")  # type: ignore[arg-type]
