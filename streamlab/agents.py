@@ -71,7 +71,6 @@ class Agent:
         self.streams: list[Stream[Any]] = []
         self._before: weakref.WeakKeyDictionary[Stream[Any], tuple[Processor, ...]] = weakref.WeakKeyDictionary()
         self._tasks: list[asyncio.Task[None]] = []
-        self._starting = False
         self.__doc__ = function.__doc__
 
     def __call__(self, stream: Stream[Any]) -> Any:
@@ -87,17 +86,13 @@ class Agent:
         await self.channel.send(key=key, value=value, **options)
 
     async def start(self) -> None:
-        """Run on this loop from now on; harmless when it runs, or is about to."""
-        if self._tasks or self._starting:
+        """Run on this loop from now on; harmless when it runs."""
+        if self._tasks:
             return
-        self._starting = True
-        try:
-            if self.group is not None:
-                await self.channel.maybe_declare()
-            self.streams = self._open_streams()
-            self._tasks = [asyncio.get_running_loop().create_task(self._run(stream), name=self.name) for stream in self.streams]
-        finally:
-            self._starting = False
+        if self.group is not None:
+            await self.channel.maybe_declare()
+        self.streams = self._open_streams()
+        self._tasks = [asyncio.get_running_loop().create_task(self._run(stream), name=self.name) for stream in self.streams]
 
     def _open_streams(self) -> list[Stream[Any]]:
         options: dict[str, Any] = {"prefix": self.name}
@@ -183,8 +178,8 @@ class Background:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._functions: dict[str, tuple[Callable[..., Awaitable[Any]], float | None]] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._functions: list[tuple[Callable[..., Awaitable[Any]], float | None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     def add_agent(
         self,
@@ -219,37 +214,23 @@ class Background:
         return f"{self._app.id}-{name}" if taken else self._app.id
 
     def add_task(self, function: Callable[..., Awaitable[Any]]) -> None:
-        """Define a task, or define it anew; in an app that is started it starts."""
-        self._add(function, None)
+        """Define a task."""
+        self._functions.append((function, None))
 
     def add_timer(self, function: Callable[..., Awaitable[Any]], interval: float | timedelta | str) -> None:
-        """Define a timer, or define it anew; in an app that is started it starts."""
+        """Define a timer."""
         every_s = seconds(interval)
         if every_s <= 0:
             raise InvalidValue(f"a timer cannot run every {interval!r} seconds: give more than 0")
-        self._add(function, every_s)
-
-    def _add(self, function: Callable[..., Awaitable[Any]], every_s: float | None) -> None:
-        name = name_of(function)
-        self._functions[name] = (function, every_s)
-        older = self._tasks.pop(name, None)
-        if older is not None:
-            _cancel_soon([older])
-        if self._app.started and self._app.loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the next start() starts it
-                self._app.loop.call_soon_threadsafe(self._launch, name)
-
-    def _launch(self, name: str) -> None:
-        """Run a task or a timer on this loop, unless it runs, or did."""
-        if self._app.started and name not in self._tasks:
-            self._tasks[name] = asyncio.get_running_loop().create_task(self._run(*self._functions[name]), name=name)
+        self._functions.append((function, every_s))
 
     async def start(self) -> None:
         """Start what is defined and does not run."""
         for agent in list(self._app.agents.values()):
             await agent.start()
-        for name in self._functions:
-            self._launch(name)
+        loop = asyncio.get_running_loop()
+        if not self._tasks:
+            self._tasks = [loop.create_task(self._run(function, every_s)) for function, every_s in self._functions]
 
     async def _run(self, function: Callable[..., Awaitable[Any]], every_s: float | None) -> None:
         arguments = (self._app,) if inspect.signature(function).parameters else ()
@@ -259,7 +240,7 @@ class Background:
             try:
                 await function(*arguments)
             except Exception as error:
-                name = name_of(function)
+                name = getattr(function, "__name__", "task")
                 self._app.errors.add(StreamError(None, None, None, None, None, None, error, name))
                 logger.exception("%s failed", name)
             if every_s is None:
@@ -267,7 +248,7 @@ class Background:
 
     async def stop(self) -> None:
         """Stop everything that runs."""
-        tasks = self._end_tasks()
+        tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         running = [task for task in tasks if task is not asyncio.current_task()]
@@ -278,13 +259,10 @@ class Background:
 
     def cancel_soon(self) -> None:
         """Stop everything from any thread, without waiting."""
-        _cancel_soon(self._end_tasks())
+        tasks, self._tasks = self._tasks, []
+        _cancel_soon(tasks)
         for agent in list(self._app.agents.values()):
             agent.cancel_soon()
-
-    def _end_tasks(self) -> list[asyncio.Task[None]]:
-        tasks, self._tasks = list(self._tasks.values()), {}
-        return tasks
 
 
 def _cancel_soon(tasks: list[asyncio.Task[None]]) -> None:

@@ -192,17 +192,14 @@ class App:
         return lambda function: self._background.add_agent(function, channel, **options)
 
     def task(self, function: Callable[..., Awaitable[Any]] | None = None, **_options: Any) -> Any:
-        """Decorate an async function, of nothing or of the app, that runs once from ``start()`` on.
-
-        Defining a task or a timer of the same name again replaces it.
-        """
+        """Decorate an async function, of nothing or of the app, that runs once from ``start()`` on."""
         if function is None:
             return self.task
         self._background.add_task(function)
         return function
 
     def timer(self, interval: float | timedelta | str, **_options: Any) -> Any:
-        """Decorate an async function that runs every ``interval`` seconds from ``start()`` on; see ``task``."""
+        """Decorate an async function that runs every ``interval`` seconds from ``start()`` on."""
 
         def decorate(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
             self._background.add_timer(function, interval)
