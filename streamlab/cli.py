@@ -98,6 +98,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="streamlab", description="Look at Kafka topics. Nothing on the cluster is changed.")
+    from streamlab import __version__
+
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_topics(commands)
     _add_cat(commands)

@@ -15,6 +15,9 @@ __all__ = ["Processor", "Processors"]
 
 Function = Callable[[Any], Any]
 
+SHOWN_NAME = 60
+"""Characters of a name in a repr."""
+
 
 class Processor:
     """One processor with its counters.
@@ -75,7 +78,7 @@ class Processor:
 
     def __repr__(self) -> str:
         off = "" if self.enabled else " disabled"
-        return f"<{self.kind} {self.name}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
+        return f"<{self.kind} {_shown(self.name)}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
 
 
 class Processors:
@@ -253,7 +256,12 @@ class Processors:
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"<Processors: {', '.join(self.names) or 'none'}>"
+        return f"<Processors: {', '.join(map(_shown, self.names)) or 'none'}>"
+
+    def _repr_html_(self) -> str:
+        from streamlab.display import processors_html
+
+        return processors_html(self)
 
 
 def name_of(function: object) -> str:
@@ -266,6 +274,13 @@ def name_of(function: object) -> str:
         if inner is None:
             return type(function).__name__
         function = inner
+
+
+def _shown(name: str) -> str:
+    """Return a name for one line of text, whatever is in it."""
+    from streamlab.markup import clean
+
+    return clean(name, SHOWN_NAME)
 
 
 def filter_by(function: Function) -> Function:

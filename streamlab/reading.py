@@ -148,7 +148,7 @@ def topics_frame(app: App, *, internal: bool = False) -> pd.DataFrame:
 
 
 async def _topic_rows(app: App, *, internal: bool, tries: int = TRIES) -> list[dict[str, Any]]:
-    infos = {name: info for name, info in sorted((await app.client.topics()).items()) if internal or not info.internal}
+    infos = {name: info for name, info in sorted((await app._ask()).items()) if internal or not info.internal}
     try:
         marks = await app.client.watermarks([TP(name, p) for name, info in infos.items() for p in info.partitions])
     except TopicNotFound:  # deleted meanwhile

@@ -172,6 +172,10 @@ class Source:
         """
         raise NotImplementedError
 
+    def waiting(self) -> dict[TP, int]:
+        """Return the offsets of the first records that no reader has come to, in partitions of which such batches are here."""
+        return {}
+
     def close(self) -> None:
         """Give up what it holds; it can be opened again."""
 
@@ -250,6 +254,10 @@ class ChannelSource(Source):
             or self._batches
             or (self.feed is not None and self.feed.handover.readable)
         )
+
+    def waiting(self) -> dict[TP, int]:
+        """Return the first offset of each partition's batches that are not opened yet; from any thread."""
+        return {batch.tp: batch.first_offset for batch in reversed(tuple(self._batches))}
 
     def close(self) -> None:
         """Close the feed, remembering where it stood, and forget what is put in from now on."""

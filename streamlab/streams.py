@@ -101,7 +101,8 @@ class Stream(Generic[T]):
         self.beacon = beacon
         self.concurrency_index = concurrency_index
         self.active_partitions = active_partitions
-        self.enable_acks = enable_acks
+        self._enable_acks = enable_acks
+        self._takes = 0
         self.prefix = prefix
         self.loop = loop
         self.on_error = checked(on_error)
@@ -137,6 +138,15 @@ class Stream(Generic[T]):
     @property
     def _processors(self) -> list[Function]:
         return [entry.function for entry in self.processors.active]
+
+    @property
+    def enable_acks(self) -> bool:
+        """Whether a value is acked when the next one is asked for; False while batches are taken, which are acked as a whole."""
+        return self._enable_acks and not self._takes
+
+    @enable_acks.setter
+    def enable_acks(self, acks: bool) -> None:
+        self._enable_acks = acks
 
     @property
     def current_event(self) -> Event | None:

@@ -395,3 +395,9 @@ def test_the_command_is_installed_and_needs_neither_pandas_nor_aiokafka_to_say_w
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert {"topics", "cat", "demo"} <= set(done.stdout.split())
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"streamlab {sl.__version__}\n"

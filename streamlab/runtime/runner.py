@@ -122,7 +122,12 @@ def drive(stream: Stream[Any]) -> Drive:
         if stream._drive is not None:
             return stream._drive
         if stream._loops:
-            raise InvalidState("this stream is being iterated: leave that loop first, or make another stream to run")
+            raise InvalidState(
+                "this stream is being iterated: leave that loop first, or make another stream to run (a loop that was left in "
+                "this cell is over in the next one)"
+            )
+        if stream.should_stop:
+            raise InvalidState("this stream was stopped, and stays so: make another stream to run")
         if _thread is None or not _thread.thread.is_alive():
             _thread = LoopThread(NAME)
         started = stream._drive = Drive(stream)
