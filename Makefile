@@ -4,7 +4,7 @@
 # make bench            ratios against peers, measured on this machine
 # make clean            removes the virtual environment, the built front end and what the tools left
 #
-# PYTHON names the Python to make the virtual environment with (3.11 or later).
+# PYTHON names the Python to make the virtual environment with (3.11 or later), VENV its folder (.venv).
 
 PYTHON ?= python3
 VENV := .venv

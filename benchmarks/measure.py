@@ -26,6 +26,8 @@ class Setting:
     """In the topic of full batches."""
     slow_messages: int
     """What peers that would take minutes for the whole topic read of it."""
+    forwarded_messages: int
+    """So many of the topic of full batches are written to another topic."""
     single_messages: int
     """In the topic of single-record batches."""
     bootstrap: str = ""

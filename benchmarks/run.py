@@ -19,10 +19,24 @@ import topics
 from measure import Setting, table
 
 README = Path(__file__).with_name("README.md")
-BENCHMARKS = ("in_memory", "kafka_loop", "frames", "import_time", "memory_use")
-ON_KAFKA = {"kafka_loop", "frames", "memory_use"}
-FULL = Setting(rounds=5, memory_values=400_000, messages=1_000_000, slow_messages=100_000, single_messages=100_000)
-QUICK = Setting(rounds=2, memory_values=40_000, messages=100_000, slow_messages=20_000, single_messages=20_000)
+BENCHMARKS = ("in_memory", "kafka_loop", "forwarding", "frames", "import_time", "memory_use")
+ON_KAFKA = {"kafka_loop", "forwarding", "frames", "memory_use"}
+FULL = Setting(
+    rounds=5,
+    memory_values=400_000,
+    messages=1_000_000,
+    slow_messages=100_000,
+    forwarded_messages=200_000,
+    single_messages=100_000,
+)
+QUICK = Setting(
+    rounds=2,
+    memory_values=40_000,
+    messages=100_000,
+    slow_messages=20_000,
+    forwarded_messages=40_000,
+    single_messages=20_000,
+)
 PACKAGES = ("aiokafka", "msgspec", "pandas", "faust-streaming", "quixstreams", "confluent-kafka", "streamz")
 MARKS = ("<!-- measured -->\n", "<!-- end -->")
 
@@ -78,7 +92,8 @@ def conditions(setting: Setting) -> str:
         f"{datetime.now(UTC):%Y-%m-%d}, streamlab {version('streamlab-kafka')}, Python {platform.python_version()}, {packages}, "
         f"Apache Kafka 4.4.0 on the same machine, {os.cpu_count()} cores, {platform.system()} {platform.machine()}. "
         f"{setting.rounds} rounds; {setting.messages:,} messages in {topics.PARTITIONS} partitions "
-        f"({setting.slow_messages:,} of them for faust-streaming and quixstreams), {setting.single_messages:,} in batches of one "
+        f"({setting.slow_messages:,} of them for faust-streaming and quixstreams, {setting.forwarded_messages:,} to be forwarded), "
+        f"{setting.single_messages:,} in batches of one "
         f"record, {setting.memory_values:,} values in memory."
     )
 

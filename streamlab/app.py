@@ -14,12 +14,13 @@ from streamlab.agents import Agent, AgentFunction
 from streamlab.background import Background
 from streamlab.broker import open_broker
 from streamlab.channels import Channel, seconds
-from streamlab.errors import InvalidState, InvalidType, NotSupported, StreamClosed, StreamlabError
+from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, NotSupported, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
 from streamlab.runtime.io import on_io, wait
+from streamlab.runtime.outbox import Outbox
 from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
 from streamlab.streams import Stream
@@ -104,6 +105,10 @@ class App:
     ) -> None:
         if not isinstance(id, str) or not id:
             raise InvalidType(f'an app needs a name: App("debug"), not App({id!r})')
+        if broker is None:
+            raise ImproperlyConfigured(
+                f'app {id!r} has broker=None: give broker="kafka://host:port" or "memory://" (is a variable of the environment not set?)'
+            )
         self.id = id
         security = {name: options.pop(name) for name in list(options) if is_security_option(name)}
         if config is not None:
@@ -141,6 +146,15 @@ class App:
         if self._client_used:
             raise InvalidState(f"app {self.id!r} talks to {self.broker} already: make a new App for {url}")
         self._client = self._client_of(url)
+        self._outbox = Outbox(self._client)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What takes records to the broker, many at a time; StreamClosed when the app was closed."""
+        if self.closed:
+            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        self._client_used = True
+        return self._outbox
 
     @property
     def broker(self) -> str:
@@ -149,6 +163,9 @@ class App:
 
     def topic(self, *topics: str, **options: Any) -> Topic[Any]:
         """Describe a topic, or several, or a pattern; see Topic. Creates nothing."""
+        for name in topics:
+            if not isinstance(name, str):
+                raise InvalidType(f'a topic is described by its name: app.topic("orders", "payments"), not {name!r}')
         for name in ("key_serializer", "value_serializer"):
             if getattr(options.get("schema"), name, None) is None:
                 options.setdefault(name, getattr(self.conf, name))
@@ -340,9 +357,15 @@ class App:
 
     async def refresh(self) -> Self:
         """Ask the cluster what it is, for what the app shows of it."""
-        self.last_cluster = await on_io(self.client.cluster())
-        self.last_topics = await on_io(self.client.topics())
+        await on_io(self._ask())
         return self
+
+    async def _ask(self) -> dict[str, TopicInfo]:
+        """Remember what the cluster says of itself, and return its topics; on the I/O thread."""
+        client = self.client
+        self.last_cluster = await client.cluster()
+        self.last_topics = topics = await client.topics()
+        return topics
 
     def topics_frame(self, *, internal: bool = False) -> pd.DataFrame:
         """Return a row a topic: topic, partitions, messages (an estimate by offsets); a plain call for any cell."""

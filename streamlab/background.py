@@ -15,6 +15,7 @@ from streamlab.agents import STOP_S, Agent, AgentFunction, OnAgentError, cancel_
 from streamlab.channels import Channel, seconds
 from streamlab.errors import InvalidType, InvalidValue
 from streamlab.failures import StreamError
+from streamlab.lifecycle import chain_of
 from streamlab.processors import name_of
 from streamlab.unsupported import AGENT_OPTIONS, refuse
 
@@ -183,6 +184,9 @@ def _start_soon(loop: asyncio.AbstractEventLoop, older: Agent | None, agent: Age
     async def swap() -> None:
         if older is not None:
             await older.stop()
+            for stream in older.streams:  # they would be shown until the garbage collector found them
+                for member in chain_of(stream):
+                    agent.app._streams.pop(member, None)
         await agent.start()
 
     with contextlib.suppress(RuntimeError):  # the loop is closed: the next start() starts it

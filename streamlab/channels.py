@@ -268,7 +268,8 @@ class Channel(Generic[T]):
         """Declare once: concurrent calls share one ``declare``, later ones return at once."""
         root = self._root or self
         while root._declaring is not None:
-            error = await asyncio.shield(asyncio.wrap_future(root._declaring))
+            declaring = root._declaring
+            error = declaring.result() if declaring.done() else await asyncio.shield(asyncio.wrap_future(declaring))
             if error is None:
                 return
             if not isinstance(error, asyncio.CancelledError):  # who declared it was interrupted: the next one does

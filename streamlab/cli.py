@@ -98,6 +98,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="streamlab", description="Look at Kafka topics. Nothing on the cluster is changed.")
+    from streamlab import __version__
+
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_topics(commands)
     _add_cat(commands)
@@ -277,7 +280,7 @@ def _print_records(records: Iterable[tuple[BrokerRecord, OpenedBatch]], argument
     for record, opened in islice(records, arguments.limit):
         try:
             out.write(line(record, opened) + b"\n")
-        except (DecodeError, TypeError, ValueError) as error:  # the last two: values that JSON cannot hold
+        except (DecodeError, RecursionError, TypeError, ValueError) as error:  # the last three: values that JSON cannot hold
             failed += 1
             complain(problem_of(error, record, opened))
     return failed

@@ -13,7 +13,15 @@ from typing import Any, Literal, NamedTuple, NoReturn, cast
 import msgspec
 
 from streamlab.coercion import decode_hook
-from streamlab.errors import DecodeError, EncodeError, ImproperlyConfigured, KeyDecodeError, NotSupported, ValueDecodeError
+from streamlab.errors import (
+    DecodeError,
+    EncodeError,
+    ImproperlyConfigured,
+    KeyDecodeError,
+    NotSupported,
+    ValueDecodeError,
+    reason_of,
+)
 from streamlab.formats import (
     Codec,
     PlainCodec,
@@ -285,7 +293,7 @@ def _decode(decode: Decode, raw: bytes | None, error: type[DecodeError]) -> Any:
         try:
             return decode.slow(raw, exc)
         except Exception as cause:
-            raise error(str(cause), data=raw) from cause
+            raise error(reason_of(cause), data=raw) from cause
 
 
 def _encode(part: Part, value: Any, kind: Any, explicit: Serializer | None, configured: Serializer | None) -> bytes | None:
@@ -302,5 +310,6 @@ def _encode(part: Part, value: Any, kind: Any, explicit: Serializer | None, conf
     except Exception as exc:
         form = name or ("text" if kind in (str, bytes) else "JSON")
         raise EncodeError(
-            f"cannot write this {part} of type {type(value).__name__} as {form}: {exc}. Give another {part}_serializer, or bytes."
+            f"cannot write this {part} of type {type(value).__name__} as {form}: {reason_of(exc)}. "
+            f"Give another {part}_serializer, or bytes."
         ) from exc

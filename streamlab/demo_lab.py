@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = ["execute", "launch", "notebooks"]
 
 SHOWN_LINES = 30
 FIRST = "01_first_stream.ipynb"
+NEEDED = ("jupyterlab", "ipykernel", "nbclient", "nbformat")
 
 
 def notebooks() -> Path:
@@ -34,7 +36,18 @@ def launch(*, headless: bool = False) -> int:
     -------
     int
         The exit code: 0 when all went well.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        JupyterLab is not installed, or the notebooks are not.
     """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise ImproperlyConfigured(
+            f"the demonstration needs {', '.join(missing)}: install streamlab with its extra [lab], or "
+            f"{sys.executable} -m pip install {' '.join(missing)}"
+        )
     return _print_run(notebooks() / FIRST) if headless else _open_lab(_writable(notebooks()))
 
 
@@ -51,10 +64,13 @@ def _writable(folder: Path) -> Path:
 
 
 def _open_lab(folder: Path) -> int:
-    # The URL that Jupyter prints leads to the notebook, also where no browser opens by itself.
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST}"]
+    # The URL that Jupyter prints leads to the notebook, also where no browser opens by itself; at this log level it is
+    # nearly all that is printed.
+    options = (f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST}", "--log-level=WARN")
+    command = [sys.executable, "-m", "jupyterlab", *options]
     if os.geteuid() == 0:
         command.append("--allow-root")
+    print(f"JupyterLab opens {folder / FIRST}; Ctrl-C ends it.", flush=True)
     lab = subprocess.Popen(command)  # noqa: S603 - our own words and a path
     while True:
         # Ctrl-C goes to JupyterLab too, which asks whether it is meant.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from streamlab.errors import DecodeError
 from streamlab.markup import (
     LIMIT,
     MAX_ROWS,
@@ -31,13 +32,22 @@ if TYPE_CHECKING:
     from streamlab.app import App
     from streamlab.events import Event, Message
     from streamlab.failures import ErrorLog, StreamError
-    from streamlab.processors import Processor
-    from streamlab.runtime.feed import Feed
+    from streamlab.processors import Processor, Processors
     from streamlab.stats import ProcessorStats, StreamStats
     from streamlab.streams import Stream
     from streamlab.topics import Topic
 
-__all__ = ["app_html", "errors_html", "event_html", "message_html", "running_html", "stream_html", "topic_html"]
+__all__ = [
+    "app_html",
+    "errors_html",
+    "event_html",
+    "message_html",
+    "processors_html",
+    "running_html",
+    "stats_html",
+    "stream_html",
+    "topic_html",
+]
 
 _STREAM_COLUMNS = ("stream", "mode", "state", "events", "lag", "errors")
 _NOT_ASKED = "not asked yet: await app.refresh()"
@@ -95,10 +105,28 @@ def stream_html(stream: Stream[Any]) -> str:
         ("await stream.to_frame(n=1000, within=5)", "a DataFrame"),
         ("stream.graph()", "where values come from and go to"),
     )
-    processors = _processors(stats, stream.processors)
+    title = stream.shortlabel.removeprefix("Stream: ")
     return card(
-        "Stream", stream.shortlabel.removeprefix("Stream: "), fact_table(facts), processors, _positions(stream.feed, stats), hints
+        "Stream", title, fact_table(facts), section("Processors", *_processors(stream.processors)), _positions(stats), hints
     )
+
+
+def stats_html(stats: StreamStats) -> str:
+    """Return the card of a stream's counters."""
+    facts: list[tuple[str, object]] = [
+        ("state", f"{stats.state}: {stats.detail}" if stats.detail else stats.state),
+        ("events", f"{stats.events_total:,} ({stats.events_per_s:,.0f}/s)"),
+        ("bytes", f"{stats.bytes_total:,} ({stats.bytes_per_s:,.0f}/s), {stats.buffered_bytes:,} waiting"),
+        *_progress(stats),
+        ("errors", alarming(f"{stats.errors_total:,}") if stats.errors_total else 0),
+    ]
+    return card("Stats", "", fact_table(facts), section("Processors", *_processors(stats.processors)), _positions(stats))
+
+
+def processors_html(processors: Processors) -> str:
+    """Return the card of a stream's processors, in order."""
+    rows, columns = _processors(processors)
+    return card("Processors", len(rows), table(rows, columns) if rows else "")
 
 
 def app_html(app: App) -> str:
@@ -143,18 +171,20 @@ def errors_html(errors: ErrorLog) -> str:
     latest = list(islice(reversed(list(errors)), MAX_ROWS))
     note = f"{errors.total:,}" + (f", the latest {len(latest)} shown" if errors.total > len(latest) else "")
     columns = ("topic", "partition", "offset", "timestamp", "where", "error", "first bytes")
-    return card("Errors", note, table([_error_row(entry) for entry in latest], columns) if latest else "")
+    return card("Errors", note, table([_error_row(entry) for entry in latest], columns, grouped=False) if latest else "")
 
 
 def _error_row(entry: StreamError) -> tuple[object, ...]:
     kind = dim(type(entry.error).__name__)
+    # The message of a DecodeError repeats what stands in the columns beside it.
+    what = entry.error.args[0] if isinstance(entry.error, DecodeError) and entry.error.args else entry.error
     return (
         entry.topic,
         entry.partition,
         entry.offset,
         utc(entry.timestamp),
         entry.processor or "decoding",
-        Html(f"{kind} {escape(entry.error)}"),
+        Html(f"{kind} {escape(what)}"),
         "" if entry.first_bytes is None else repr(entry.first_bytes),
     )
 
@@ -163,7 +193,7 @@ def _place(message: Message) -> list[tuple[str, object]]:
     return [
         ("topic", message.topic),
         ("partition", message.partition),
-        ("offset", message.offset),
+        ("offset", str(message.offset)),  # to be copied, not to be read as an amount
         ("timestamp", utc(message.timestamp) + _SET_BY.get(message.timestamp_type, "")),
     ]
 
@@ -212,32 +242,31 @@ def _progress(stats: StreamStats) -> list[tuple[str, object]]:
     return facts
 
 
-def _positions(feed: Feed | None, stats: StreamStats) -> Html:
-    positions = {} if feed is None else {**feed.start_offsets, **feed.handover.taken}
-    rows = [(tp.topic, tp.partition, offset, stats.lag.get(tp, "")) for tp, offset in sorted(positions.items())]
-    return section("Positions", rows, ("topic", "partition", "taken up to", "lag"))
+def _positions(stats: StreamStats) -> Html:
+    rows = [(tp.topic, tp.partition, offset, stats.lag.get(tp, "")) for tp, offset in sorted(stats.positions.items())]
+    return section("Positions", rows, ("topic", "partition", "taken up to", "lag"), grouped=False)
 
 
-def _processors(stats: StreamStats, entries: Iterable[Processor]) -> Html:
-    kinds = {entry.name: entry.kind for entry in entries}
-    rows = [
+def _processors(entries: Iterable[Processor | ProcessorStats]) -> tuple[list[tuple[object, ...]], tuple[str, ...]]:
+    """Return rows and columns of a table of processors."""
+    rows: list[tuple[object, ...]] = [
         (
             number,
             entry.name if entry.enabled else Html(f"{escape(entry.name)} {dim('off')}"),
-            kinds.get(entry.name, ""),
+            entry.kind,
             entry.seen,
             entry.passed,
             entry.skipped,
             alarming(f"{entry.errors:,}") if entry.errors else 0,
             _time_an_event(entry),
         )
-        for number, entry in enumerate(stats.processors, 1)
+        for number, entry in enumerate(entries, 1)
     ]
-    return section("Processors", rows, ("", "name", "kind", "in", "out", "skipped", "errors", "time an event"))
+    return rows, ("", "name", "kind", "in", "out", "skipped", "errors", "time an event")
 
 
-def _time_an_event(entry: ProcessorStats) -> object:
-    return f"{entry.seconds / entry.seen * 1e6:,.1f} µs" if entry.seen else ""
+def _time_an_event(entry: Processor | ProcessorStats) -> Html:
+    return Html(f'<div style="text-align:right">{entry.seconds / entry.seen * 1e6:,.1f} µs</div>' if entry.seen else "")
 
 
 def _cluster(app: App) -> str:

@@ -56,9 +56,15 @@ __all__ = [
     "TopicExists",
     "TopicNotFound",
     "ValueDecodeError",
+    "reason_of",
 ]
 
 SHOWN_BYTES = 64
+
+
+def reason_of(cause: Exception) -> str:
+    """Say why a codec failed: its own words, but for too deep a value, for which each Python has others."""
+    return f"nested too deeply ({cause})" if isinstance(cause, RecursionError) else str(cause)
 
 
 class StreamlabError(Exception):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TP", "Event", "Message", "RecordMetadata", "current_event"]
 
+SHOWN_CHARACTERS = 500
+"""Of a key or a value in a repr."""
+
 
 class TP(NamedTuple):
     """A topic's partition."""
@@ -273,7 +276,7 @@ class Event:
         self.ack()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: k={self.key!r} v={self.value!r}>"
+        return f"<{type(self).__name__}: k={_shown(self.key)} v={_shown(self.value)}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import event_html
@@ -324,3 +327,8 @@ def current_event() -> Event | None:
     None outside, and while the stream yields plain values.
     """
     return event_in(current_cell.get())
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -8,8 +8,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, InvalidValue, Skip
-from streamlab.events import Event
-from streamlab.outcomes import ack_cell, cell_item, failure
+from streamlab.events import Event, event_of
+from streamlab.forwarder import KEEP, forwarder_of, has_event, outgoing
+from streamlab.outcomes import failure
 from streamlab.tracebacks import forget_frames
 
 if TYPE_CHECKING:
@@ -18,13 +19,9 @@ if TYPE_CHECKING:
     from streamlab.channels import Channel
     from streamlab.events import Cell
     from streamlab.streams import Stream
+    from streamlab.topics import Topic
 
-__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through", "unchanged"]
-
-WINDOW = 500
-"""How many records may be on their way to a topic."""
-KEEP = object()
-"""As a key: the one that the event has."""
+__all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through", "topic_like", "unchanged"]
 
 
 async def maybe_forward(value: Any, channel: Channel[Any]) -> Any:
@@ -50,6 +47,15 @@ def unchanged(stream: Stream[Any], method: str) -> Stream[Any]:
     return stream
 
 
+def topic_like(stream: Stream[Any], name: str, **options: Any) -> Topic[Any]:
+    """See ``Stream.derive_topic``."""
+    derive = getattr(stream.channel, "derive_topic", None)
+    if derive is None:
+        raise InvalidValue(f"cannot derive topic {name!r}: this stream reads no topic; make one with app.topic({name!r})")
+    topic: Topic[Any] = derive(topics=[name], **options)
+    return topic
+
+
 def echo(stream: Stream[Any], channels: tuple[str | Channel[Any], ...]) -> None:
     """See ``Stream.echo``."""
     targets = tuple(stream.derive_topic(channel) if isinstance(channel, str) else channel for channel in channels)
@@ -72,9 +78,8 @@ def through(stream: Stream[Any], channel: str | Channel[Any]) -> Stream[Any]:
     _refuse_concurrency(stream, "through")
     target: Channel[Any] = stream.derive_topic(channel) if isinstance(channel, str) else channel
 
-    async def forward(value: Any) -> Any:
-        await _pass_on(stream, value, target, KEEP)
-        return value
+    def forward(value: Any) -> Any:
+        return _pass_on(stream, stream._cell, value, target, KEEP)
 
     return _continue(stream, target, forward, kind="through")
 
@@ -93,24 +98,37 @@ def group_by(
         raise _chained_already()
     target = topic if topic is not None else _repartition_channel(stream, key, name, partitions)
 
-    async def repartition(value: Any) -> Any:
-        if stream.current_event is None:
+    def repartition(value: Any) -> Any:
+        cell = stream._cell
+        if not has_event(cell):
             raise InvalidState("cannot repartition plain values: group_by() needs events, from a topic or a channel")
-        await _pass_on(stream, value, target, await _key_of(stream, key, value))
-        return value
+        try:
+            found = key(value)
+        except Exception as error:
+            raise _without_key(stream, cell, error) from error
+        if hasattr(found, "__await__"):
+            return _repartition_later(stream, cell, value, target, found)
+        return _pass_on(stream, cell, value, target, found)
 
     return _continue(stream, target, repartition, kind="group_by")
 
 
-async def _key_of(stream: Stream[Any], key: Any, value: Any) -> Any:
+async def _repartition_later(
+    stream: Stream[Any], cell: Cell | None, value: Any, target: Channel[Any], found: Awaitable[Any]
+) -> Any:
     try:
-        found = key(value)
-        return await found if hasattr(found, "__await__") else found
+        key = await found
     except Exception as error:
-        if stream._cell is not None:
-            stream.errors.add(failure(stream._cell, "repartition", error))
-            forget_frames(error)
-        raise Skip from error
+        raise _without_key(stream, cell, error) from error
+    passed = _pass_on(stream, cell, value, target, key)
+    return value if passed is value else await passed
+
+
+def _without_key(stream: Stream[Any], cell: Cell | None, error: Exception) -> Skip:
+    assert cell is not None
+    stream.errors.add(failure(cell, "repartition", error))
+    forget_frames(error)
+    return Skip()
 
 
 def _repartition_channel(stream: Stream[Any], key: Any, name: str, partitions: int | None) -> Channel[Any]:
@@ -148,7 +166,7 @@ def _chained_already() -> ImproperlyConfigured:
     return ImproperlyConfigured("this stream is used by group_by() or through() already: go on from the stream that returned")
 
 
-def _continue(stream: Stream[Any], target: Channel[Any], forward: Callable[[Any], Awaitable[Any]], *, kind: str) -> Stream[Any]:
+def _continue(stream: Stream[Any], target: Channel[Any], forward: Callable[[Any], Any], *, kind: str) -> Stream[Any]:
     """Put the forwarding at the end of the stream's processors and return the stream that reads the target."""
     if stream._next is not None:
         raise _chained_already()
@@ -160,56 +178,28 @@ def _continue(stream: Stream[Any], target: Channel[Any], forward: Callable[[Any]
     return result
 
 
-async def _pass_on(stream: Stream[Any], value: Any, target: Channel[Any], key: Any) -> None:
-    """Send a value on with its event's key (or another), headers and timestamp; its bytes, if it did not change."""
-    event = stream.current_event
-    if event is None:
-        await target.send(value=value)
-        return
-    message = event.message
-    as_bytes = target.serialized and all(part is None or isinstance(part, bytes) for part in (message.key, message.value))
-    unchanged = as_bytes and value is event.value
-    if key is KEEP:
-        key, key_serializer = (message.key, "raw") if as_bytes else (event.key, None)
-    else:
-        key_serializer = None
-    arguments = {
-        "key": key,
-        "value": message.value if unchanged else value,
-        "timestamp": message.timestamp,
-        "headers": message.headers or None,
-        "key_serializer": key_serializer,
-        "value_serializer": "raw" if unchanged else None,
-    }
-    if target.serialized:
-        await _send_behind(stream, target, arguments)
-    else:
-        await target.send(**arguments)
-
-
-async def _send_behind(stream: Stream[Any], target: Channel[Any], arguments: dict[str, Any]) -> None:
-    """Send to a topic without waiting for its answer, unless many are awaited; the item is acked when it is there."""
-    while len(stream._sends) >= WINDOW:
-        await asyncio.wait(stream._sends, return_when=asyncio.FIRST_COMPLETED)
-    cell = stream._cell
+def _pass_on(stream: Stream[Any], cell: Cell | None, value: Any, target: Channel[Any], key: Any) -> Any:
+    """Send a value on; returns the value, or what is awaited for it when it cannot be sent at once."""
     assert cell is not None
-    sending = asyncio.ensure_future(target.send(**arguments))
-    stream._sends.add(sending)
-    sending.add_done_callback(lambda _: _sent(stream, cell, sending))
+    if not target.serialized:
+        return _put_on(cell, value, target, key)
+    forwarder = forwarder_of(stream, target)
+    record = outgoing(target.schema, cell, value, key)
+    if forwarder.full:
+        return forwarder.send_later(cell, record, value)
+    forwarder.send(cell, record)
+    return value
 
 
-def _sent(stream: Stream[Any], cell: Cell, sending: asyncio.Future[Any]) -> None:
-    """Ack what arrived; what did not is handed out again, after the stream's reader got the error."""
-    stream._sends.discard(sending)
-    error = None if sending.cancelled() else sending.exception()
-    if error is None and not sending.cancelled():
-        ack_cell(cell)
-        return
-    stream._source.give_back(*cell_item(cell))
-    if error is not None and stream._next is not None and stream._drain is not None:
-        drain, stream._drain = stream._drain, None
-        drain.cancel()
-        stream._next._source.throw(error)
+async def _put_on(cell: Cell, value: Any, channel: Channel[Any], key: Any) -> Any:
+    event = event_of(cell)
+    if event is None:
+        await channel.send(value=value)
+    else:
+        message = event.message
+        key = event.key if key is KEEP else key
+        await channel.send(key=key, value=value, timestamp=message.timestamp, headers=message.headers or None)
+    return value
 
 
 async def start_draining(stream: Stream[Any]) -> None:
@@ -226,9 +216,13 @@ def _target(stream: Stream[Any]) -> Channel[Any]:
 
 
 async def _drained(stream: Stream[Any]) -> None:
+    if stream._drain is not asyncio.current_task():  # stopped, or gone on with elsewhere, before it began
+        return
     try:
         await _target(stream).maybe_declare()
         behind = _target(stream).serialized  # then items are acked when they have arrived
+        if stream._forwarder is not None:
+            await stream._forwarder.rest()
         async with contextlib.aclosing(stream._iterate(acks=not behind)) as values:
             async for _ in values:
                 pass

@@ -12,14 +12,14 @@ import pandas as pd
 
 from streamlab.columns import MAX_COLUMNS, Column, Columns, gather
 from streamlab.dtypes import Kind, as_array
-from streamlab.markup import Html, dim, table, utc
+from streamlab.markup import Html, clean, dim, table, utc
 from streamlab.origins import Origins
 
 if TYPE_CHECKING:
     from streamlab.events import Event
     from streamlab.take import Batch
 
-__all__ = ["FrameSchema", "batch_frame", "batch_html", "frame_of", "records_frame", "to_frame"]
+__all__ = ["FrameSchema", "batch_frame", "batch_html", "batch_text", "frame_of", "records_frame", "to_frame"]
 
 RESERVED = frozenset(("partition", "offset", "timestamp", "key", "topic", "headers"))
 """Names of the index and of the columns that say where a value came from."""
@@ -28,6 +28,7 @@ NOWHERE = -1
 SHOWN_ROWS = 20
 SHOWN_COLUMNS = 20
 LARGEST_SHOWN = 10**40
+_ENDED = {"time": " · the time was up", "end": " · the end"}
 _NAT = np.iinfo("int64").min
 _shorten = reprlib.Repr()
 _shorten.maxdict = _shorten.maxlist = _shorten.maxtuple = _shorten.maxset = 8
@@ -211,12 +212,27 @@ def _batch_html(batch: Batch[Any]) -> str:
     left = [f"{len(batch) - len(shown):,} more rows"] if len(batch) > len(shown) else []
     left += [f"{len(columns) - len(names):,} more columns"] if len(columns) > len(names) else []
     more = f"<div>{dim('… and ' + ', '.join(left))}</div>" if left else ""
-    return Html(f"{_headline(batch)}{table(rows, names) if names else ''}{more}")
+    return Html(f"{_headline(batch)}{table(rows, names, grouped=False) if names else ''}{more}")
+
+
+def batch_text(batch: Batch[Any]) -> str:
+    """Return a batch's first values, a line each: what a notebook keeps of it beside the table must be small."""
+    lines = [_line(value) for value in islice(batch, SHOWN_ROWS)]
+    lines += [f"... and {len(batch) - SHOWN_ROWS:,} more"] if len(batch) > SHOWN_ROWS else []
+    return f"[{f',{chr(10)} '.join(lines)}]"
+
+
+def _line(value: Any) -> str:
+    try:
+        return clean(repr(value))
+    except Exception as exc:  # noqa: BLE001 - as in batch_html
+        return f"<{type(value).__name__} that cannot be shown: {type(exc).__name__}>"
 
 
 def _headline(batch: Batch[Any]) -> Html:
     count = "1 value" if len(batch) == 1 else f"{len(batch):,} values"
-    return Html(f"<div>{dim(f'{count} · {batch.reason} · batch {batch.number}')}</div>")
+    number = f" · batch {batch.number}" if batch.number else ""
+    return Html(f"<div>{dim(count + _ENDED.get(batch.reason, '') + number)}</div>")
 
 
 def _cell(value: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,8 @@ __all__ = ["Edge", "Graph", "Node", "app_graph", "stream_graph"]
 
 _LABEL_LIMIT = 60
 _TOOLTIP_LIMIT = 300
+_LINE = 32
+"""Characters of a label's line: a chain of streams with long names must not be drawn too small to read."""
 
 _SHAPES = {
     "topic": "cylinder",
@@ -124,7 +127,7 @@ class Graph:
         """Return DOT with a label on every edge, which whoever draws it replaces by what flows there."""
         dot = graphviz.Digraph("streamlab", graph_attr=_GRAPH_LOOK, node_attr=_NODE_LOOK, edge_attr=_EDGE_LOOK)
         for node in self.nodes:
-            dot.node(node.id, label=_literal(node.label), **_node_look(node))
+            dot.node(node.id, label=_in_lines(node.label), **_node_look(node))
         for edge in self.edges:
             look = {} if edge.enabled else {"style": "dashed"}
             dot.edge(edge.source, edge.target, id=edge.id, label=edge_label or None, **look)
@@ -334,3 +337,10 @@ def _literal(text: str) -> str:
     """Return text that DOT shows as it is: no escapes, no HTML, no entities."""
     escaped: str = graphviz.escape(text.replace("&", "&amp;"))
     return escaped
+
+
+def _in_lines(text: str) -> str:
+    """Return a label, broken into lines where it is long."""
+    lines = textwrap.wrap(text, _LINE, replace_whitespace=False, drop_whitespace=False) or [""]
+    label: str = graphviz.nohtml("\\n".join(map(_literal, lines)))
+    return label

@@ -249,10 +249,10 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                 try:
                     yield value
                 except BaseException:  # closed or thrown into: the body is done with it all the same
-                    if stream.enable_acks if acks is None else acks:
+                    if stream._enable_acks if acks is None else acks:
                         left(stream, [cell])
                     raise
-                if (not silent or loop.event_cell is cell) and (stream.enable_acks if acks is None else acks):
+                if (not silent or loop.event_cell is cell) and (stream._enable_acks if acks is None else acks):
                     if cell[0] is not None:
                         cell[0].ack()
                     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import AlreadyStarted, InvalidState, InvalidValue, NotSupported, StreamClosed
 from streamlab.runtime.discovery import standing
 from streamlab.runtime.io import on_io
+from streamlab.runtime.relay import Relay
 from streamlab.sources import ChannelSource
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ __all__ = [
     "loop_begins",
     "loop_ends",
     "related",
+    "reopen",
     "restart",
     "resumed",
+    "run_callback",
     "start",
     "stop_draining",
     "walk",
@@ -94,6 +97,21 @@ async def start(stream: Stream[Any]) -> None:
     stream._started = True
     stream.state = "running"
     await stream.on_start()
+
+
+async def run_callback(stream: Stream[Any]) -> None:
+    """Run the ``on_start=`` callback, if there is one."""
+    if stream._on_start is not None:
+        result = stream._on_start()
+        if hasattr(result, "__await__"):
+            await result
+
+
+def reopen(stream: Stream[Any]) -> None:
+    """Make the whole chain, and what it combines, ready to be started again."""
+    for other in related(stream):
+        other._reset()
+        other._source.reopen()
 
 
 async def halt(stream: Stream[Any]) -> None:
@@ -243,20 +261,34 @@ async def close_iterators(stream: Stream[Any]) -> None:
 
 
 async def stop_draining(stream: Stream[Any]) -> None:
-    """Stop forwarding; what is being forwarded is given back."""
+    """Stop forwarding; what does not arrive soon is given back."""
     drain, stream._drain = stream._drain, None
-    if drain is None or drain is asyncio.current_task():
-        return
-    if drain.get_loop() is not asyncio.get_running_loop():
-        with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
-            drain.get_loop().call_soon_threadsafe(drain.cancel)
-        return
-    drain.cancel()
-    await asyncio.wait((drain,))
-    if stream._sends:
-        _, late = await asyncio.wait(stream._sends, timeout=STOP_S)
-        for sending in late:
-            sending.cancel()
+    if drain is not None:
+        if drain is asyncio.current_task():
+            return
+        if drain.get_loop() is not asyncio.get_running_loop():
+            await _end_elsewhere(drain)
+            return
+        drain.cancel()
+        await asyncio.wait((drain,))
+    if stream._forwarder is not None:
+        await stream._forwarder.rest(STOP_S)
+
+
+async def _end_elsewhere(task: asyncio.Task[None]) -> None:
+    """End a task of another loop; wait for that, or whoever goes on finds its stream started, but not for a loop that is busy."""
+    loop, here = task.get_loop(), asyncio.get_running_loop()
+    ended = asyncio.Event()
+    told: Relay[None] = Relay(here, lambda _: ended.set())
+
+    def cancel() -> None:
+        task.cancel()
+        task.add_done_callback(lambda _: told.put(None))
+
+    with contextlib.suppress(RuntimeError, TimeoutError):  # RuntimeError: its loop is closed, it is dead already
+        loop.call_soon_threadsafe(cancel)
+        async with asyncio.timeout(STOP_S if loop.is_running() else 0):
+            await ended.wait()
 
 
 def close_soon(stream: Stream[Any]) -> None:

@@ -10,6 +10,7 @@ import codecs
 import dataclasses
 import html
 import json
+import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,8 @@ _VALUE_LIMIT = 4_000
 _FORMAT_BYTES = 256 * 1024
 """Payloads above this are cut before they are laid out, not after."""
 MAX_ROWS = 30
+_DIGITS = 15
+"""Of a float: as many as it holds of any decimal number."""
 _NO_TIMESTAMP_S = -0.001  # a record without one says -1 ms
 
 _BORDER = "1px solid var(--jp-border-color2, #c4c4c4)"
@@ -51,6 +54,11 @@ _ERROR = "color:var(--jp-error-color1, #d32f2f)"
 _CODE = "font-family:var(--jp-code-font-family, monospace);font-size:var(--jp-code-font-size, 12px)"
 _LEFT = "text-align:left"
 _RIGHT = "text-align:right;font-variant-numeric:tabular-nums"
+# A time in two lines is hard to read, and so is a cell as wide as the page. On the cells: JupyterLab styles those.
+_SHORT = ";white-space:nowrap"
+_LONG = ";white-space:normal;overflow-wrap:anywhere;min-width:16em;max-width:40em"
+_LONG_FROM = 48
+_TAG = re.compile("<[^>]*>")
 _CARD = f"border:{_BORDER};border-radius:4px;padding:8px 12px;margin:2px 0;display:inline-block;max-width:100%;overflow:auto"
 _PRE = f"margin:0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;background:transparent;{_CODE}"
 
@@ -91,16 +99,22 @@ def escape(value: object, limit: int = LIMIT, *, lines: bool = False) -> Html:
     return Html(html.escape(clean(_text(value), limit, lines=lines)))
 
 
-def table(rows: Iterable[Sequence[object]], columns: Sequence[object], *, max_rows: int = MAX_ROWS) -> Html:
-    """Return an HTML table; cells are escaped unless they are ``Html``, columns that begin with a number stand to the right."""
+def table(rows: Iterable[Sequence[object]], columns: Sequence[object], *, max_rows: int = MAX_ROWS, grouped: bool = True) -> Html:
+    """Return an HTML table; cells are escaped unless they are ``Html``, columns that begin with a number stand to the right.
+
+    Parameters
+    ----------
+    grouped : bool
+        Integers are counts, and written as 1,234,567; False for what is data or is typed in again, such as offsets.
+    """
     waiting = iter(rows)
     shown = list(islice(waiting, max_rows))
     left = sum(1 for _ in waiting)
-    styles = [_RIGHT if shown and _is_number(cell) else _LEFT for cell in (shown[0] if shown else columns)]
+    styles = [_side(row[place] for row in shown) for place in range(len(columns))]
     head = "".join(
         f'<th scope="col" style="{style}">{escape(column)}</th>' for column, style in zip(columns, styles, strict=True)
     )
-    body = "".join(f"<tr>{_cells(row, styles)}</tr>" for row in shown)
+    body = "".join(f"<tr>{_cells(row, styles, grouped=grouped)}</tr>" for row in shown)
     more = f"<div>{dim(f'… and {left:,} more')}</div>" if left else ""
     return Html(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}")
 
@@ -147,15 +161,15 @@ def fact_table(facts: Iterable[tuple[str, object]]) -> Html:
     """Return names and what is known of each."""
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left;vertical-align:top;font-weight:normal">{dim(name)}</th>'
-        f'<td style="text-align:left">{escape(_grouped(value))}</td></tr>'
+        f'<td style="text-align:left">{escape(_readable(value, grouped=True))}</td></tr>'
         for name, value in facts
     )
     return Html(f"<table><tbody>{rows}</tbody></table>")
 
 
-def section(title: str, rows: Sequence[Sequence[object]], columns: Sequence[str]) -> Html:
+def section(title: str, rows: Sequence[Sequence[object]], columns: Sequence[str], *, grouped: bool = True) -> Html:
     """Return a titled table, or nothing when there are no rows."""
-    return Html(f"<div>{escape(title)}</div>{table(rows, columns)}" if rows else "")
+    return Html(f"<div>{escape(title)}</div>{table(rows, columns, grouped=grouped)}" if rows else "")
 
 
 def hint_lines(*hints: tuple[str, str]) -> Html:
@@ -179,16 +193,26 @@ def block(text: str) -> Html:
     return Html(f'<pre style="{_PRE}">{escape(text, _VALUE_LIMIT, lines=True)}</pre>')
 
 
-def _cells(row: Sequence[object], styles: Sequence[str]) -> str:
-    return "".join(f'<td style="{style}">{escape(_grouped(cell))}</td>' for cell, style in zip(row, styles, strict=True))
+def _cells(row: Sequence[object], styles: Sequence[str], *, grouped: bool) -> str:
+    texts = [escape(_readable(cell, grouped=grouped)) for cell in row]
+    return "".join(
+        f'<td style="{style}{_LONG if len(_TAG.sub("", text)) > _LONG_FROM else _SHORT}">{text}</td>'
+        for text, style in zip(texts, styles, strict=True)
+    )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _side(cells: Iterable[object]) -> str:
+    """Return the side on which a column stands: that of its first cell that is no markup, such as that of a None."""
+    first = next((cell for cell in cells if not isinstance(cell, Html)), None)
+    return _RIGHT if isinstance(first, int | float) and not isinstance(first, bool) else _LEFT
 
 
-def _grouped(value: object) -> object:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
+def _readable(value: object, *, grouped: bool) -> object:
+    """Return a number as people write it: no 5.6000000000000005."""
+    if isinstance(value, float):
+        text = f"{value:.{_DIGITS}g}"
+        return f"{text}.0" if text.lstrip("-").isdecimal() else text
+    return f"{value:,}" if grouped and isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import SHOWN_BYTES, DecodeError
+from streamlab.errors import SHOWN_BYTES, DecodeError, reason_of
 from streamlab.formats import encode_json
 from streamlab.markup import clean, utc
 
@@ -59,7 +59,7 @@ def problem_of(error: Exception, record: BrokerRecord, opened: OpenedBatch) -> s
     place = opened.batch.tp
     part = error.part if isinstance(error, DecodeError) else "value"
     raw = record.key if part == "key" else record.value
-    why = error.args[0] if isinstance(error, DecodeError) else error
+    why = error.args[0] if isinstance(error, DecodeError) else reason_of(error)
     return (
         f"{place.topic} partition {place.partition} offset {record.offset}: the {part} cannot be decoded: {why}; "
         f"first bytes {(raw or b'')[:SHOWN_BYTES]!r}; try another --{part}-type"

@@ -16,6 +16,9 @@ __all__ = ["Processor", "Processors"]
 
 Function = Callable[[Any], Any]
 
+SHOWN_NAME = 60
+"""Characters of a name in a repr."""
+
 
 class Processor:
     """One processor with its counters.
@@ -111,7 +114,7 @@ class Processor:
 
     def __repr__(self) -> str:
         off = "" if self.enabled else " disabled"
-        return f"<{self.kind} {self.name}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
+        return f"<{self.kind} {_shown(self.name)}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
 
 
 class Processors:
@@ -140,6 +143,16 @@ class Processors:
         self.active: tuple[Processor, ...] = ()
         """The enabled ones in order: one tuple, replaced as a whole, so that a reader needs no lock."""
         self._changed()
+
+    @classmethod
+    def of(cls, functions: Iterable[Callable[[Any], Any]] | Processors | None) -> Processors:
+        """Return a collection of these functions; a copy, if they are one."""
+        if isinstance(functions, Processors):
+            return functions.copy()
+        made = cls()
+        for function in functions or ():
+            made.add(function)
+        return made
 
     def _changed(self) -> None:
         for entry in self._entries:
@@ -284,7 +297,12 @@ class Processors:
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"<Processors: {', '.join(self.names) or 'none'}>"
+        return f"<Processors: {', '.join(map(_shown, self.names)) or 'none'}>"
+
+    def _repr_html_(self) -> str:
+        from streamlab.display import processors_html
+
+        return processors_html(self)
 
 
 def name_of(function: object) -> str:
@@ -297,6 +315,13 @@ def name_of(function: object) -> str:
         if inner is None:
             return type(function).__name__
         function = inner
+
+
+def _shown(name: str) -> str:
+    """Return a name for one line of text, whatever is in it."""
+    from streamlab.markup import clean
+
+    return clean(name, SHOWN_NAME)
 
 
 def filter_by(function: Function) -> Function:

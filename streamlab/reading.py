@@ -18,6 +18,7 @@ from streamlab.frame_builder import FrameBuilder
 from streamlab.frames import records_frame
 from streamlab.runtime.io import wait
 from streamlab.sources import ChannelSource, OpenedBatch
+from streamlab.subscribing import read_from
 from streamlab.take import Batch
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def topics_frame(app: App, *, internal: bool = False) -> pd.DataFrame:
 
 
 async def _topic_rows(app: App, *, internal: bool, tries: int = TRIES) -> list[dict[str, Any]]:
-    infos = {name: info for name, info in sorted((await app.client.topics()).items()) if internal or not info.internal}
+    infos = {name: info for name, info in sorted((await app._ask()).items()) if internal or not info.internal}
     try:
         marks = await app.client.watermarks([TP(name, p) for name, info in infos.items() for p in info.partitions])
     except TopicNotFound:  # deleted meanwhile
@@ -165,7 +166,7 @@ def _feed(topic: Topic[Any], **options: Any) -> Iterator[Feed]:
     """Read a topic; afterwards nothing of it is left."""
     wait(asyncio.sleep(0))  # on the I/O thread this would wait for itself for ever: InvalidState says so
     iterator = topic.clone(is_iterator=True)
-    iterator._read_from(**options)
+    read_from(iterator, **options)
     source = iterator.source
     assert isinstance(source, ChannelSource)
     feed = source.feed

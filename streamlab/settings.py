@@ -89,5 +89,5 @@ def settings(**options: Any) -> Settings:
     for name in options.keys() - known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        warnings.warn(f"App does not know the option {name!r}{hint}", UserWarning, stacklevel=4)
+        warnings.warn(f"App does not know the option {name!r}{hint}", UserWarning, stacklevel=3)
     return Settings(**{**DEFAULTS, **options})

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import RecordBatch
-from streamlab.errors import DecodeError, KeyDecodeError, ValueDecodeError
+from streamlab.errors import DecodeError, KeyDecodeError, ValueDecodeError, reason_of
 from streamlab.events import TP, Event, Message
 from streamlab.queues import Bell
 
@@ -99,9 +99,8 @@ class OpenedBatch:
             return slow(data, error)
         except Exception as cause:
             tp = self.batch.tp
-            raise kind(
-                f"{type(cause).__name__}: {cause}", topic=tp.topic, partition=tp.partition, offset=record.offset, data=data
-            ) from cause
+            why = f"{type(cause).__name__}: {reason_of(cause)}"
+            raise kind(why, topic=tp.topic, partition=tp.partition, offset=record.offset, data=data) from cause
 
     def message(self, record: BrokerRecord) -> Message:
         """Return the record as a Message that one stream has to ack."""
@@ -191,6 +190,10 @@ class Source:
         Returns False at the end of the source; True otherwise, also when there is no run yet. Raises what was thrown in.
         """
         raise NotImplementedError
+
+    def waiting(self) -> dict[TP, int]:
+        """Return the offsets of the first records that no reader has come to, in partitions of which such batches are here."""
+        return {}
 
     def close(self) -> None:
         """Give up what it holds; it can be opened again."""
@@ -296,6 +299,10 @@ class ChannelSource(Source):
             or (self.feed is not None and self.feed.handover.readable)
         )
 
+    def waiting(self) -> dict[TP, int]:
+        """Return the first offset of each partition's batches that are not opened yet; from any thread."""
+        return {batch.tp: batch.first_offset for batch in reversed(tuple(self._batches))}
+
     def close(self) -> None:
         """Close the feed, remembering where it stood, and forget what is put in from now on."""
         self.queue.retire()
@@ -353,6 +360,11 @@ class PlainSource(Source, AsyncIterator[Any]):
         self._inbox: deque[Any] = deque()
         self._read: asyncio.Task[Any] | None = None
         self._exhausted = False
+
+    @classmethod
+    def over(cls, iterable: Any) -> PlainSource:
+        """Return the source of an iterable, which may be one itself."""
+        return iterable if isinstance(iterable, PlainSource) else cls(iterable)
 
     async def send(self, value: Any) -> None:
         """Put a value in: the next one that a reader of this source gets."""

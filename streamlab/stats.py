@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamlab.events import TP
     from streamlab.processors import Processor
-    from streamlab.runtime.feed import Feed
     from streamlab.streams import Stream
 
 __all__ = ["Meter", "ProcessorStats", "StreamStats"]
@@ -20,6 +20,7 @@ class ProcessorStats:
     """Counters of one processor; ``seconds`` is wall-clock time spent in it."""
 
     name: str
+    kind: str
     enabled: bool
     seen: int
     passed: int
@@ -28,7 +29,7 @@ class ProcessorStats:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StreamStats:
     """A stream's counters at one moment.
 
@@ -43,7 +44,9 @@ class StreamStats:
     events_per_s, bytes_per_s : float
         Since the snapshot before, 0.5 s ago or more.
     lag : dict of TP to int
-        Records behind the end, as last known.
+        Records behind the end, as last known. What is in the batch of records that is being walked counts as taken.
+    positions : dict of TP to int
+        The offset that each partition was taken up to.
     buffered_bytes : int
         Fetched and not yet walked.
     progress : float or None
@@ -61,10 +64,23 @@ class StreamStats:
     events_per_s: float
     bytes_per_s: float
     lag: dict[TP, int]
+    positions: dict[TP, int]
     buffered_bytes: int
     progress: float | None
     processors: tuple[ProcessorStats, ...]
     busy: str | None
+
+    def __repr__(self) -> str:
+        lag = f", lag {sum(self.lag.values()):,}" if self.lag else ""
+        return (
+            f"<StreamStats: {self.state}, {self.events_total:,} events ({self.events_per_s:,.0f}/s){lag}, "
+            f"{self.errors_total:,} errors>"
+        )
+
+    def _repr_html_(self) -> str:
+        from streamlab.display import stats_html
+
+        return stats_html(self)
 
 
 SHORTEST_S = 0.5
@@ -84,17 +100,19 @@ class Meter:
         processors = tuple(_processor(entry) for entry in stream.processors)
         events, size = stream.events_total, stream._source.bytes_total
         events_per_s, bytes_per_s = self._rate(events, size)
+        waiting = stream._source.waiting()
         return StreamStats(
-            state=_state(stream, feed),
+            state=_state(stream, waiting),
             detail="" if feed is None else feed.state_detail,
             events_total=events,
             bytes_total=size,
             errors_total=stream.errors.total,
             events_per_s=events_per_s,
             bytes_per_s=bytes_per_s,
-            lag={} if feed is None else feed.lag(),
+            lag={} if feed is None else feed.lag(waiting),
+            positions={} if feed is None else {**feed.start_offsets, **feed.handover.taken, **waiting},
             buffered_bytes=0 if feed is None else feed.handover.buffered_bytes,
-            progress=None if feed is None else feed.progress(),
+            progress=None if feed is None else feed.progress(waiting),
             processors=processors,
             busy=_busy(stream),
         )
@@ -108,14 +126,19 @@ class Meter:
         return self._rates
 
 
-def _state(stream: Stream[Any], feed: Feed | None) -> str:
+def _state(stream: Stream[Any], waiting: Mapping[TP, int]) -> str:
+    """Return the feed's state; one that has brought all it had to bring is not the end while some of it waits."""
+    feed = stream.feed
     state = stream.state if feed is None or stream.should_stop else feed.state
-    return "paused" if stream.paused and state in ("running", "reading", "idle") else state
+    if stream.paused and state in ("running", "reading", "idle"):
+        return "paused"
+    return "reading" if waiting and state == "ended" else state
 
 
 def _processor(entry: Processor) -> ProcessorStats:
     return ProcessorStats(
         name=entry.name,
+        kind=entry.kind,
         enabled=entry.enabled,
         seen=entry.seen,
         passed=entry.passed,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import reprlib
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from streamlab import forwarding, joins, lifecycle
+from streamlab import describing, forwarding, joins, lifecycle
 from streamlab.channels import Channel
-from streamlab.errors import InvalidState, InvalidValue, NotSupported
+from streamlab.errors import InvalidState, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from streamlab.baskets import Basket
     from streamlab.events import TP
     from streamlab.failures import StreamError
+    from streamlab.forwarder import Forwarder
     from streamlab.graph import Graph
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
@@ -98,16 +98,17 @@ class Stream(Generic[T]):
     ) -> None:
         self.app = app
         self.channel = channel
-        self._source: Source = channel.source if isinstance(channel, Channel) else _plain_source(channel)
+        self._source: Source = channel.source if isinstance(channel, Channel) else PlainSource.over(channel)
         self._source.users.add(self)
-        self.processors = _copied(processors)
+        self.processors = Processors.of(processors)
         """The live, ordered, named list; change it at any time, from any thread."""
         self.combined: list[Any] = list(combined or ())
         self.join_strategy = join_strategy
         self.beacon = beacon
         self.concurrency_index = concurrency_index
         self.active_partitions = active_partitions
-        self.enable_acks = enable_acks
+        self._enable_acks = enable_acks
+        self._takes = 0
         self.prefix = prefix
         self.loop = loop
         self.on_error = checked(on_error)
@@ -122,7 +123,7 @@ class Stream(Generic[T]):
         self._finalized = False
         self._cell: Cell | None = None
         self._drain: asyncio.Task[None] | None = None
-        self._sends: set[asyncio.Future[Any]] = set()
+        self._forwarder: Forwarder | None = None
         self._meter = Meter()
         self.frame_memory = FrameMemory()
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -147,6 +148,15 @@ class Stream(Generic[T]):
         return [entry.function for entry in self.processors.active]
 
     @property
+    def enable_acks(self) -> bool:
+        """Whether a value is acked when the next one is asked for; False while batches are taken, which are acked as a whole."""
+        return self._enable_acks and not self._takes
+
+    @enable_acks.setter
+    def enable_acks(self, acks: bool) -> None:
+        self._enable_acks = acks
+
+    @property
     def current_event(self) -> Event | None:
         """The event of the value that the loop's body is working on; None between values and for plain ones."""
         return event_in(self._cell)
@@ -168,26 +178,20 @@ class Stream(Generic[T]):
     @property
     def mode(self) -> str:
         """Tell how it reads: "observe" (nothing is committed), "group=NAME", or "local" for what is no topic."""
-        feed = self.feed
-        if feed is None:
-            return "local"
-        return "observe" if feed.group is None else f"group={feed.group}"
+        return describing.mode(self)
 
     @property
     def label(self) -> str:
         """What it is called in full: class and channel, cut in the middle."""
-        return f"{type(self).__name__}: {reprlib.repr(self.channel)}"
+        return describing.label(self)
 
     @property
     def shortlabel(self) -> str:
         """What it is called in a graph."""
-        nodes = self.combined or [self]
-        return "Stream: " + "&".join(_short(node) for node in nodes)
+        return describing.shortlabel(self)
 
     def __repr__(self) -> str:
-        mode = "" if self.mode == "local" else f" {self.mode}"
-        what = " & ".join(repr(node) for node in self.combined) if self.combined else repr(self.channel)
-        return f"<{type(self).__name__}: {self.state}{mode} {what}>"
+        return describing.representation(self)
 
     def _repr_html_(self) -> str:
         from streamlab.display import stream_html
@@ -246,8 +250,7 @@ class Stream(Generic[T]):
 
     def info(self) -> dict[str, Any]:
         """Return what a clone is made with."""
-        same = "app channel processors loop combined beacon concurrency_index active_partitions enable_acks prefix join_strategy on_error"
-        return {**{name: getattr(self, name) for name in same.split()}, "on_start": self._on_start, "prev": self._prev}
+        return describing.arguments(self)
 
     def clone(self, **kwargs: Any) -> Self:
         """Return a stream of the same class over the same channel iterator, with which it competes for items."""
@@ -332,8 +335,9 @@ class Stream(Generic[T]):
         """Forward the processed values to a channel, and return a stream that reads them from there.
 
         Key, headers and timestamp are kept; a value is serialized again only if a processor changed it. An item is
-        acked when it has arrived; up to 500 records are on their way to a topic at once, in order. Forwarding begins now
-        when a loop runs, else at the first iteration.
+        acked when it has arrived; up to 500 records are on their way to a topic at once, in order. When one fails, the
+        reader of the result gets the error, and forwarding goes on with what did not arrive at its next loop. Forwarding
+        begins now when a loop runs, else at the first iteration.
 
         Raises
         ------
@@ -375,13 +379,8 @@ class Stream(Generic[T]):
         self, name: str, *, schema: Any = None, key_type: Any = None, value_type: Any = None, prefix: str = "", suffix: str = ""
     ) -> Topic[Any]:
         """Return a topic like this stream's, named ``prefix + name + suffix``; ValueError when it reads none."""
-        derive = getattr(self.channel, "derive_topic", None)
-        if derive is None:
-            raise InvalidValue(f"cannot derive topic {name!r}: this stream reads no topic; make one with app.topic({name!r})")
-        topic: Topic[Any] = derive(
-            topics=[name], schema=schema, key_type=key_type, value_type=value_type, prefix=prefix, suffix=suffix
-        )
-        return topic
+        same = {"schema": schema, "key_type": key_type, "value_type": value_type}
+        return forwarding.topic_like(self, name, prefix=prefix, suffix=suffix, **same)
 
     # Several streams
 
@@ -652,10 +651,7 @@ class Stream(Generic[T]):
 
     async def on_start(self) -> None:
         """Run the ``on_start=`` callback, and the forwarding of through and group_by."""
-        if self._on_start is not None:
-            result = self._on_start()
-            if hasattr(result, "__await__"):
-                await result
+        await lifecycle.run_callback(self)
         if self._passive:
             await forwarding.start_draining(self)
 
@@ -680,25 +676,4 @@ class Stream(Generic[T]):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
-        for stream in lifecycle.related(self):
-            stream._reset()
-            stream._source.reopen()
-
-
-def _plain_source(channel: Any) -> PlainSource:
-    return channel if isinstance(channel, PlainSource) else PlainSource(channel)
-
-
-def _copied(processors: Iterable[Function] | Processors | None) -> Processors:
-    if isinstance(processors, Processors):
-        return processors.copy()
-    copied = Processors()
-    for function in processors or ():
-        copied.add(function)
-    return copied
-
-
-def _short(node: Any) -> str:
-    if isinstance(node, Stream):
-        return f"{type(node.channel).__name__}: {node.channel}"
-    return str(node)
+        lifecycle.reopen(self)

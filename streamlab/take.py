@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from streamlab.baskets import Basket
 from streamlab.channels import seconds
-from streamlab.errors import InvalidValue
+from streamlab.errors import InvalidValue, NotSupported
 from streamlab.events import Event, current_cell
 from streamlab.iteration import LATE, Timer
 
@@ -102,6 +102,11 @@ class Batch(list[T], Generic[T]):
 
         return batch_html(self)
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
+        from streamlab.frames import batch_text
+
+        printer.text(batch_text(self))
+
 
 def events_of(basket: Basket) -> list[Any]:
     """Pick the events; values without one are passed over."""
@@ -157,24 +162,78 @@ class Take(Generic[T]):
             raise InvalidValue(f'within_from is "request" or "first", not {within_from!r}')
         self.stream = stream
         self.max_ = max_
-        self.within_s = seconds(within)
+        self._batches = _Taking(stream, max_, seconds(within), within_from, pick, acks=acks, patient=patient).run()
+        stream._iterators.add(self)
+
+    def live(self) -> Explorer:
+        """Return the stream's explorer with these batches: each shown as it comes, or one at a time with the step button.
+
+        The batches are taken in the background; the stream waits while they are stepped through.
+        """
+        from streamlab.views.showing import explore_batches
+
+        return explore_batches(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: at most {self.max_} of {self.stream!r}>"
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotSupported("batches come asynchronously: write `async for batch in stream.take(...)`")
+
+    def __aiter__(self) -> Take[T]:
+        return self
+
+    async def __anext__(self) -> Any:
+        return await self._batches.__anext__()
+
+    async def asend(self, value: Any) -> Any:
+        """As for an asynchronous generator."""
+        return await self._batches.asend(value)
+
+    async def athrow(self, *error: Any) -> Any:
+        """As for an asynchronous generator: raise in the loop; the batch that is out is acked."""
+        return await self._batches.athrow(*error)
+
+    async def aclose(self) -> None:
+        """Ack the batch that is out, give back what was not handed out."""
+        await self._batches.aclose()
+
+    @property
+    def ag_running(self) -> bool:
+        """Whether somebody waits for a batch."""
+        return bool(self._batches.ag_running)  # type: ignore[attr-defined] # missing in typeshed
+
+
+class _Taking:
+    """What a Take does. Its generator does not hold the Take: one that a loop has left is finalized at once, not some day."""
+
+    def __init__(
+        self,
+        stream: Stream[Any],
+        max_: int,
+        within_s: float,
+        within_from: WithinFrom,
+        pick: Pick | None,
+        *,
+        acks: bool,
+        patient: bool,
+    ) -> None:
+        self.stream = stream
+        self.max_ = max_
+        self.within_s = within_s
         self.within_from = within_from
         self._pick = pick
         self._acks = acks
         self._patient = patient
         self._failure: Exception | None = None
-        self._batches = self._run()
-        stream._iterators.add(self)
 
-    async def _run(self) -> AsyncGenerator[Any, None]:
+    async def run(self) -> AsyncGenerator[Any, None]:
         stream, timer = self.stream, Timer()
         basket = Basket(self.max_, first_s=self.within_s if self.within_from == "first" else 0.0)
         subscribed = stream._drive is not None  # then items, acks and current event are the runner's
         reader = stream._read(timer=timer, basket=basket)
         number = 0
-        acked_before = stream.enable_acks
-        if not subscribed:
-            stream.enable_acks = False
+        stream._takes += not subscribed
         try:
             reason: Reason = "time"
             while reason != "end":
@@ -202,7 +261,7 @@ class Take(Generic[T]):
         finally:
             if not subscribed:
                 basket.give_back(stream._source)
-                stream.enable_acks = acked_before
+                stream._takes -= 1
             current_cell.set(None)
             await reader.aclose()
 
@@ -235,38 +294,6 @@ class Take(Generic[T]):
         if self._pick is None:
             return Batch(basket.gathered, basket, number=number, reason=reason, memory=self.stream.frame_memory)
         return self._pick(basket)
-
-    def live(self) -> Explorer:
-        """Return the stream's explorer with these batches: each shown as it comes, or one at a time with the step button.
-
-        The batches are taken in the background; the stream waits while they are stepped through.
-        """
-        from streamlab.views.showing import explore_batches
-
-        return explore_batches(self)
-
-    def __aiter__(self) -> Take[T]:
-        return self
-
-    async def __anext__(self) -> Any:
-        return await self._batches.__anext__()
-
-    async def asend(self, value: Any) -> Any:
-        """As for an asynchronous generator."""
-        return await self._batches.asend(value)
-
-    async def athrow(self, *error: Any) -> Any:
-        """As for an asynchronous generator: raise in the loop; the batch that is out is acked."""
-        return await self._batches.athrow(*error)
-
-    async def aclose(self) -> None:
-        """Ack the batch that is out, give back what was not handed out."""
-        await self._batches.aclose()
-
-    @property
-    def ag_running(self) -> bool:
-        """Whether somebody waits for a batch."""
-        return bool(self._batches.ag_running)  # type: ignore[attr-defined] # missing in typeshed
 
 
 async def frame(stream: Stream[Any], n: int, within: float | timedelta | str | None) -> pd.DataFrame:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from streamlab.channels import Channel, seconds
+from streamlab.channels import Channel
 from streamlab.codecs import Schema
-from streamlab.errors import InvalidState, InvalidType, InvalidValue, TopicExists
+from streamlab.declaring import declare, derived
+from streamlab.errors import InvalidState, InvalidType, InvalidValue
 from streamlab.events import TP, Event, Message, RecordMetadata
-from streamlab.runtime.feed import Feed
-from streamlab.runtime.io import on_io
-from streamlab.sources import ChannelSource, OpenedBatch
+from streamlab.sending import encoded, send
+from streamlab.sources import OpenedBatch
+from streamlab.subscribing import BROKER_TIMEOUT_S, next_event, subscribed
 
 if TYPE_CHECKING:
     from typing import Self
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Topic"]
 
 T = TypeVar("T")
-BROKER_TIMEOUT_S = 60.0
 
 
 class Topic(Channel[T]):
@@ -183,22 +181,7 @@ class Topic(Channel[T]):
         The schema is copied; ``rekeyed`` forgets its key type, for a topic that will have other keys. A prefix or
         suffix on a pattern is a ValueError.
         """
-        names = self.topics if topics is None else tuple(topics)
-        if (prefix or suffix) and self.pattern is not None and topics is None:
-            raise InvalidValue("cannot add a prefix or suffix to a pattern: give topics=")
-        schema = (self.schema if schema is None else schema).copy()
-        if rekeyed:
-            schema.key_type = schema.key_serializer = None
-        given = {name: value for name, value in kwargs.items() if value is not None}
-        made = {
-            "topics": [f"{prefix}{name}{suffix}" for name in names],
-            "pattern": None if topics is not None else self.pattern,
-            "schema": schema,
-            "root": None,
-            "active_partitions": None,
-            "has_prefix": bool(self.has_prefix or prefix),
-        }
-        return type(self)(**{**self._clone_args(), **made, **given})
+        return derived(self, topics=topics, schema=schema, prefix=prefix, suffix=suffix, rekeyed=rekeyed, **kwargs)
 
     def stream(
         self,
@@ -234,57 +217,18 @@ class Topic(Channel[T]):
         InvalidPosition
             A start or stop that names no position. An unknown topic is reported by the first read.
         """
-        iterator = self.clone(is_iterator=True)
-        iterator.of_stream = True
-        iterator._read_from(start=start, stop=stop, group=group, isolation=isolation, broker_timeout=broker_timeout)
+        iterator = subscribed(self, start=start, stop=stop, group=group, isolation=isolation, broker_timeout=broker_timeout)
         stream: Stream[T] = self.app.stream(iterator, on_error=self.on_error if on_error is None else on_error, **kwargs)
         return stream
 
-    def _read_from(self, **options: Any) -> None:
-        """Give this iterator a feed, whose subscription begins now."""
-        source = self.source
-        assert isinstance(source, ChannelSource)
-        client = self.app.client
-        topics, pattern, partitions = self.topics, self.pattern, self.active_partitions
-
-        async def matching() -> tuple[str, ...]:
-            assert pattern is not None
-            return tuple(sorted(name for name in await client.topics() if pattern.match(name)))
-
-        def make_feed(**changes: Any) -> Feed:
-            given = {**options, **changes}
-            return Feed(
-                client,
-                matching if pattern is not None else topics,
-                start=given.get("start"),
-                stop=given.get("stop"),
-                group=given.get("group"),
-                isolation=given.get("isolation", "read_uncommitted"),
-                partitions=frozenset(partitions) if partitions else None,
-                broker_timeout_s=given.get("broker_timeout", BROKER_TIMEOUT_S),
-            )
-
-        if pattern is None and not topics:
-            raise InvalidType("this topic has neither names nor a pattern")
-        source.attach(make_feed, self.schema).fix_start()
-        weakref.finalize(self, source.close).atexit = False
-
     def subscribe_stream(self) -> Self:
         """Return an iterator for a stream that observes from now on."""
-        if self.is_iterator:
-            return self
-        iterator = self.clone(is_iterator=True)
-        iterator.of_stream = True
-        iterator._read_from()
-        return iterator
+        return self if self.is_iterator else subscribed(self)
 
     def subscribe_after(self, origin: Stream[Any]) -> Self:
         """Return an iterator that reads what the origin forwards, in the origin's group if it is in one."""
         feed = origin.feed
-        iterator = self.clone(is_iterator=True)
-        iterator.of_stream = True
-        iterator._read_from(group=None if feed is None else feed.group)
-        return iterator
+        return subscribed(self, group=None if feed is None else feed.group)
 
     def __aiter__(self) -> Self:
         return self if self.is_iterator else self.subscribe_stream()
@@ -293,14 +237,7 @@ class Topic(Channel[T]):
         """Return the next event; a raw reader of a topic takes events without acking them."""
         if not self.is_iterator:
             raise InvalidState("this topic is no iterator: write `async for event in topic`, or call aiter(topic)")
-        source = self.source
-        while True:
-            items, opened = source.run
-            for item in items:
-                event: Event = _event_of(item, opened)
-                return event
-            if not await source.fill(lambda: True, None):
-                raise StopAsyncIteration
+        return await next_event(self)
 
     async def put(self, value: Any) -> None:
         """Put an event into this iterator's queue; RuntimeError on a topic that is no iterator: ``send`` writes to the broker."""
@@ -326,6 +263,10 @@ class Topic(Channel[T]):
     ) -> RecordMetadata:
         """Write a record to the topic; returns when the broker has it.
 
+        What one thread sends to a partition is written in the order of the calls. Calls that are awaited together
+        (``asyncio.gather``) travel together, which is many times as fast as one after the other. Cancelling does not call a
+        record back.
+
         Parameters
         ----------
         key, value : Any
@@ -341,21 +282,17 @@ class Topic(Channel[T]):
         ------
         EncodeError, BrokerError
         """
-        schema = self.schema if schema is None else schema
-        name = self.get_topic_name()
-        if self.partitions is not None or self.internal:
-            await self.maybe_declare()
-        stamp = time.time() if timestamp is None else timestamp
-        metadata = await on_io(
-            self.app.client.send(
-                name,
-                key=schema.encode_key(key, key_serializer),
-                value=schema.encode_value(value, value_serializer),
-                partition=partition,
-                timestamp_ms=round(stamp * 1000),
-                headers=encoded_headers(headers),
-            )
+        record = encoded(
+            self.schema if schema is None else schema,
+            key=key,
+            value=value,
+            partition=partition,
+            timestamp=timestamp,
+            headers=headers,
+            key_serializer=key_serializer,
+            value_serializer=value_serializer,
         )
+        metadata = await send(self, record)
         if callback is not None:
             callback(metadata)
         return metadata
@@ -367,25 +304,7 @@ class Topic(Channel[T]):
 
     async def declare(self) -> None:
         """Create the topics that are not there."""
-        config: dict[str, Any] = {}
-        if self.retention is not None:
-            config["retention.ms"] = round(seconds(self.retention) * 1000)
-        policy = [word for word, wanted in (("compact", self.compacting), ("delete", self.deleting)) if wanted]
-        if policy:
-            config["cleanup.policy"] = ",".join(policy)
-        client = self.app.client
-        for name in self.topics:
-            try:
-                await on_io(
-                    client.create_topic(
-                        name,
-                        partitions=self.partitions or self.app.conf.topic_partitions,
-                        replication=self.replicas or self.app.conf.topic_replication_factor,
-                        config={key: str(value) for key, value in {**config, **self.config}.items()},
-                    )
-                )
-            except TopicExists:
-                continue
+        await declare(self)
 
     def peek(self, n: int = 10) -> Batch[T]:
         """Return the last ``n`` messages as a Batch, without a stream; a plain call for any cell."""
@@ -411,13 +330,3 @@ class Topic(Channel[T]):
         from streamlab.display import topic_html
 
         return topic_html(self)
-
-
-def _event_of(item: Any, opened: OpenedBatch | None) -> Any:
-    return item if opened is None else opened.build(item, opened.decode(item))
-
-
-def encoded_headers(headers: Any) -> list[tuple[str, bytes | None]]:
-    """Return headers as pairs of name and bytes, in order, duplicates kept."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]

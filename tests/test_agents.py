@@ -390,6 +390,22 @@ class TestStop:
 
 
 class TestRedefinition:
+    async def test_the_streams_of_the_one_that_it_replaces_are_forgotten(self, app: sl.App) -> None:
+        topic = app.topic("t")
+
+        def define() -> None:
+            @app.agent(topic)
+            async def work(stream: sl.Stream[Any]) -> None:
+                async for _ in stream:
+                    pass
+
+        define()
+        await until(lambda: app.agents["work"].streams)
+        older = app.agents["work"].streams[0]
+        define()
+        await until(lambda: older not in app.streams() and app.agents["work"].streams)
+        assert app.streams() == app.agents["work"].streams
+
     async def test_it_replaces_the_older_one_and_starts_in_an_app_that_runs(self, app: sl.App, channel: sl.Channel[Any]) -> None:
         seen: list[str] = []
 

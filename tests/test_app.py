@@ -275,3 +275,22 @@ async def test_an_app_that_nobody_holds_is_collected() -> None:
     del app, stream
     gc.collect()
     assert ref() is None
+
+
+async def test_the_frame_of_topics_is_what_the_app_saw_last(app: sl.App) -> None:
+    await app.topic("orders", partitions=2).send(value=1)
+    assert app.topics_frame()["topic"].tolist() == ["orders"]
+    assert "not asked yet" not in app._repr_html_()
+    assert app.last_topics is not None
+    assert app.last_topics["orders"].partitions == (0, 1)
+
+
+@pytest.mark.parametrize("name", [None, 5, ["orders", "payments"], b"orders"])
+def test_a_topic_has_a_name_of_text(app: sl.App, name: Any) -> None:
+    with pytest.raises(TypeError, match=r'app\.topic\("orders", "payments"\), not'):
+        app.topic(name)
+
+
+def test_no_broker_at_all_is_an_error_and_not_a_host_called_none() -> None:
+    with pytest.raises(sl.ImproperlyConfigured, match="broker=None"):
+        sl.App("brokerless", broker=None)  # type: ignore[arg-type]

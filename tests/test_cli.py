@@ -176,6 +176,14 @@ def test_a_value_that_json_cannot_hold_is_an_error_of_its_record(app: sl.App, ru
     assert "packed partition 0 offset 0" in err
 
 
+def test_of_values_nested_as_deeply_as_can_be_read_all_are_printed_or_an_error_of_their_record(app: sl.App, run: Run) -> None:
+    depths = range(800, 1000)  # writing goes one level deeper than reading, and 3.11 ends within this range
+    fill(app, "deep", *(b"[" * depth + b"1" + b"]" * depth for depth in depths))
+    code, out, err = run("cat", "deep", "--stop", "end")
+    assert code == 0
+    assert len(out.splitlines()) + err.count("deep partition 0 offset") == len(depths)
+
+
 def test_text_from_a_topic_does_not_steer_a_terminal(app: sl.App, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(app, "evil", b"a\x1b]0;title\x07\tb\nc")
     assert run("cat", "evil", "--stop", "end", "--format", "value")[1] == "a\x1b]0;title\x07\tb\nc\n"
@@ -387,3 +395,9 @@ def test_the_command_is_installed_and_needs_neither_pandas_nor_aiokafka_to_say_w
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert {"topics", "cat", "demo"} <= set(done.stdout.split())
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"streamlab {sl.__version__}\n"

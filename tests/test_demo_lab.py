@@ -101,3 +101,12 @@ def test_a_cell_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
     write_notebook(tmp_path, "import time; time.sleep(60)")
     [error] = demo_lab.execute(tmp_path / demo_lab.FIRST, limit_s=2).cells[1].outputs
     assert error.ename == "KeyboardInterrupt"
+
+
+@pytest.mark.parametrize("headless", [True, False])
+def test_without_jupyterlab_it_says_how_to_get_it(headless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_lab, "NEEDED", ("nbformat", "no_lab_here"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ImproperlyConfigured, match=r"needs no_lab_here: .*-m pip install no_lab_here$"):
+        demo_lab.launch(headless=headless)
+    assert list(tmp_path.iterdir()) == []

@@ -148,7 +148,7 @@ async def test_a_topic_stream_shows_that_it_observes_and_how_far_it_is(app: sl.A
 
 async def test_lag_is_shown_as_a_number(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = app.topic("orders").stream(start="earliest")
-    monkeypatch.setattr(stream.feed, "lag", lambda: {sl.TP("orders", 0): 1200, sl.TP("orders", 1): 34})
+    monkeypatch.setattr(stream.feed, "lag", lambda _: {sl.TP("orders", 0): 1200, sl.TP("orders", 1): 34})
     shown = texts(stream_html(stream))
     assert shown[shown.index("lag") + 1] == "1,234"
 
@@ -241,3 +241,42 @@ def test_an_error_of_decoding_has_no_processor() -> None:
 
 def test_no_errors_are_a_line() -> None:
     assert "<table" not in errors_html(ErrorLog())
+
+
+def test_offsets_are_shown_as_they_are_typed_in() -> None:
+    assert "301204" in texts(message_html(message()))
+    log = ErrorLog()
+    log.add(StreamError("orders", 1, 301204, 0.0, None, b"x", ValueError("no"), "f"))
+    assert "301204" in texts(errors_html(log))
+
+
+def test_an_error_of_decoding_is_not_told_twice() -> None:
+    log = ErrorLog()
+    error = sl.ValueDecodeError("ValidationError: Expected `int`", topic="orders", partition=1, offset=3, data=b"{}")
+    log.add(StreamError("orders", 1, 3, 0.0, None, b"{}", error))
+    shown = texts(errors_html(log))
+    assert "ValidationError: Expected `int`" in shown
+    assert not any("cannot decode" in text for text in shown)
+
+
+async def test_the_list_of_processors_shows_itself_as_a_table(app: sl.App) -> None:
+    stream = app.stream([1, 2])
+    stream.processors.add(str, name=HOSTILE + "x" * 5_000 + "\n\u202e")
+    stream.filter(bool)
+    assert [value async for value in stream] == ["1", "2"]
+    html = stream.processors._repr_html_()
+    assert "<script" not in html
+    shown = texts(html)
+    assert shown[shown.index("filter") - 1 :][:6] == ["bool", "filter", "2", "2", "0", "0"]
+    assert len(repr(stream.processors)) < 100
+    assert len(repr(stream.processors[0])) < 120
+
+
+async def test_stats_show_themselves_in_a_line_and_as_a_card(app: sl.App) -> None:
+    stream = app.stream([1, 2], processors=[str])
+    assert [value async for value in stream] == ["1", "2"]
+    stats = stream.stats()
+    assert repr(stats) == "<StreamStats: init, 2 events (0/s), 0 errors>"
+    shown = texts(stats._repr_html_())
+    assert shown[shown.index("events") + 1] == "2 (0/s)"
+    assert shown[shown.index("str") + 1 :][:3] == ["processor", "2", "2"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 import streamlab as sl
-from streamlab import forwarding
+from streamlab import forwarder, lifecycle
+from streamlab.broker.base import NewRecord, Outcome
 from streamlab.runtime.io import on_io
 from streamlab.streams import maybe_forward
 from tests.streaming import first, message, put_all, rest, turns, until
@@ -427,23 +429,40 @@ async def test_the_repartition_topic_keeps_old_records(app: sl.App) -> None:
     await stream.stop()
 
 
-class SlowTopic(sl.Topic[Any]):
-    """A topic whose answers come when they are let through, or fail."""
+class SlowBroker:
+    """Lets an app's records for one topic through when its gate is opened, and fails some."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.asked: list[Any] = []
-        self.answers = asyncio.Event()
+    def __init__(self, app: sl.App, monkeypatch: pytest.MonkeyPatch, topic: str = "target") -> None:
+        self.topic = topic
+        self.asked: list[int] = []
+        self.most = 0
         self.broken: set[int] = set()
+        self.calls = 0
+        self.open = False
+        self._unanswered = 0
+        self._turn = asyncio.Lock()
+        self._send_many = app.client.send_many
+        monkeypatch.setattr(app.client, "send_many", self.send_many)
 
-    async def send(self, **arguments: Any) -> Any:
-        value = int(arguments["value"])
-        self.asked.append(value)
-        await self.answers.wait()
-        if value in self.broken:
-            self.broken.discard(value)
-            raise sl.BrokerError("no answer")
-        return await super().send(**arguments)
+    async def send_many(self, topic: str, records: Sequence[NewRecord], answered: Callable[[int, Outcome], object]) -> None:
+        if topic != self.topic:
+            await self._send_many(topic, records, answered)
+            return
+        numbers = [int(record.value or b"") for record in records]
+        self.asked += numbers
+        self.calls += 1
+        self._unanswered += len(records)
+        self.most = max(self.most, self._unanswered)
+        async with self._turn:  # one call after the other
+            while not self.open:
+                await asyncio.sleep(0.001)
+        self._unanswered -= len(records)
+        broken, self.broken = self.broken & set(numbers), self.broken - set(numbers)
+        good = [place for place, number in enumerate(numbers) if number not in broken]
+        for place, number in enumerate(numbers):
+            if number in broken:
+                answered(place, sl.BrokerError(f"no answer for {number}"))
+        await self._send_many(topic, [records[place] for place in good], lambda n, outcome: answered(good[n], outcome))
 
 
 class TestManyOnTheirWay:
@@ -456,60 +475,175 @@ class TestManyOnTheirWay:
         return source
 
     @pytest.fixture
-    def slow(self, app: sl.App) -> SlowTopic:
-        return SlowTopic(app, topics=["target"], partitions=1)
+    def target(self, app: sl.App) -> sl.Topic[Any]:
+        return app.topic("target", partitions=1)
 
-    async def test_items_are_acked_when_they_have_arrived(self, channel: sl.Channel[Any], slow: SlowTopic) -> None:
+    @pytest.fixture
+    def slow(self, app: sl.App, monkeypatch: pytest.MonkeyPatch) -> SlowBroker:
+        return SlowBroker(app, monkeypatch)
+
+    async def test_items_are_acked_when_they_have_arrived(
+        self, channel: sl.Channel[Any], target: sl.Topic[Any], slow: SlowBroker
+    ) -> None:
         origin = channel.stream()
-        stream = origin.through(slow)
+        stream = origin.through(target)
         messages = [message(number) for number in range(3)]
         for each in messages:
             await origin.channel.deliver(each)
         reading = asyncio.create_task(first(3, stream))
         await until(lambda: slow.asked == [0, 1, 2])
         assert not any(each.acked for each in messages)
-        slow.answers.set()
+        slow.open = True
         assert await reading == [0, 1, 2]
         await until(lambda: all(each.acked for each in messages))
         await stream.stop()
 
-    async def test_no_more_than_a_window_is_on_its_way(
-        self, source: sl.Topic[Any], slow: SlowTopic, monkeypatch: pytest.MonkeyPatch
+    async def test_many_records_are_handed_over_together(
+        self, source: sl.Topic[Any], target: sl.Topic[Any], slow: SlowBroker
     ) -> None:
-        monkeypatch.setattr(forwarding, "WINDOW", 2)
-        stream = source.stream().through(slow)
-        for number in range(5):
-            await source.send(value=number)
-        reading = asyncio.create_task(first(5, stream))
-        await until(lambda: len(slow.asked) == 2)
-        await turns(50)
-        assert slow.asked == [0, 1]
-        slow.answers.set()
-        assert await reading == [0, 1, 2, 3, 4]
+        slow.open = True
+        await asyncio.gather(*(source.send(value=number) for number in range(400)))
+        stream = source.stream(start="earliest").through(target)
+        assert await first(400, stream) == list(range(400))
+        assert slow.calls < 100
         await stream.stop()
 
-    async def test_what_did_not_arrive_is_raised_once_and_sent_again(self, source: sl.Topic[Any], slow: SlowTopic) -> None:
-        stream = source.stream().through(slow)
-        slow.answers.set()
-        slow.broken = {1}
-        for number in range(3):
-            await source.send(value=number)
-        with pytest.raises(sl.BrokerError, match="no answer"):
-            await rest(stream)
+    async def test_no_more_than_a_window_is_on_its_way(
+        self, source: sl.Topic[Any], target: sl.Topic[Any], slow: SlowBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(forwarder, "WINDOW", 7)
+        stream = source.stream().through(target)
+        await asyncio.gather(*(source.send(value=number) for number in range(50)))
+        reading = asyncio.create_task(first(50, stream))
+        await until(lambda: len(slow.asked) == 7)
+        await turns(50)
+        assert slow.asked == list(range(7))
+        slow.open = True
+        assert await reading == list(range(50))
+        assert slow.most == 7
+        await stream.stop()
+
+    async def test_what_did_not_arrive_is_raised_once_and_sent_again_in_its_order(
+        self, source: sl.Topic[Any], target: sl.Topic[Any], slow: SlowBroker
+    ) -> None:
+        stream = source.stream().through(target)
+        slow.broken = {3, 4, 7}
+        await asyncio.gather(*(source.send(value=number) for number in range(10)))
+        reading = asyncio.create_task(rest(stream))
+        await until(lambda: slow.asked == list(range(10)))
+        slow.open = True
+        with pytest.raises(sl.BrokerError, match="no answer for 3"):
+            await reading
+        await source.send(value=10)
+        seen: list[int] = []
         async with asyncio.timeout(5):
             async for value in stream:
-                if value == 1:
+                seen.append(value)
+                if value == 10:
                     break
-        assert slow.asked.count(1) == 2
+        assert seen[-4:] == [3, 4, 7, 10]
+        assert slow.asked == [*range(10), 3, 4, 7, 10]
         await stream.stop()
 
-    async def test_stopping_waits_for_what_is_on_its_way(self, source: sl.Topic[Any], slow: SlowTopic) -> None:
+    async def test_only_what_arrived_is_acked(self, channel: sl.Channel[Any], target: sl.Topic[Any], slow: SlowBroker) -> None:
+        origin = channel.stream()
+        stream = origin.through(target)
+        messages = [message(number) for number in range(6)]
+        for each in messages:
+            await origin.channel.deliver(each)
+        slow.broken, slow.open = {1, 4}, True
+        with pytest.raises(sl.BrokerError, match="no answer"):
+            await rest(stream)
+        await until(lambda: [each.acked for each in messages] == [number not in {1, 4} for number in range(6)])
+        await stream.stop()
+
+    async def test_what_waits_for_room_comes_after_what_failed(
+        self, source: sl.Topic[Any], target: sl.Topic[Any], slow: SlowBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(forwarder, "WINDOW", 3)
+        stream = source.stream().through(target)
+        slow.broken = {0, 1, 2}
+        await asyncio.gather(*(source.send(value=number) for number in range(5)))
+        reading = asyncio.create_task(rest(stream))
+        await until(lambda: slow.asked == [0, 1, 2])
+        slow.open = True
+        with pytest.raises(sl.BrokerError, match="no answer"):
+            await reading
+        assert await first(5, stream) == [0, 1, 2, 3, 4]
+        await stream.stop()
+
+    async def test_failures_of_several_hand_overs_are_one_error(
+        self, source: sl.Topic[Any], target: sl.Topic[Any], slow: SlowBroker
+    ) -> None:
+        stream = source.stream().through(target)
+        slow.broken = {0, 1, 2}
+        reading = asyncio.create_task(rest(stream))
+        for number in range(3):
+            await source.send(value=number)
+            await until(lambda sent=number: slow.calls == sent + 1)  # type: ignore[misc] # a default
+        slow.open = True
+        with pytest.raises(sl.BrokerError, match="no answer for 0"):
+            await reading
+        assert await first(3, stream) == [0, 1, 2]
+        await stream.stop()
+
+    async def test_a_value_that_cannot_be_encoded_is_the_processors_error_and_is_passed_over(
+        self, source: sl.Topic[Any], target: sl.Topic[Any]
+    ) -> None:
+        stream = source.stream(processors=[lambda value: object() if value == 1 else value]).through(target)
+        await asyncio.gather(*(source.send(value=number) for number in range(3)))
+        with pytest.raises(sl.EncodeError, match="object"):
+            await rest(stream)
+        assert (await first(1, stream))[-1] in (0, 2)
+        await stream.stop()
+
+    async def test_stopping_waits_for_what_is_on_its_way(
+        self, source: sl.Topic[Any], target: sl.Topic[Any], slow: SlowBroker
+    ) -> None:
         origin = source.stream()
-        stream = origin.through(slow)
+        stream = origin.through(target)
         await source.send(value=0)
         reading = asyncio.create_task(first(1, stream))
         await until(lambda: slow.asked[:1] == [0])
-        asyncio.get_running_loop().call_later(0.05, slow.answers.set)
+        asyncio.get_running_loop().call_later(0.05, setattr, slow, "open", True)
         await stream.stop()
-        assert not origin._sends
+        assert origin._forwarder is not None
+        assert origin._forwarder.at_rest
         assert await reading in ([], [0])
+
+    async def test_what_has_not_arrived_when_it_is_stopped_is_given_back(
+        self, source: sl.Topic[Any], target: sl.Topic[Any], slow: SlowBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lifecycle, "STOP_S", 0.05)
+        origin = source.stream()
+        async with origin.through(target) as stream:
+            await asyncio.gather(*(source.send(value=number) for number in range(3)))
+            await until(lambda: slow.asked == [0, 1, 2])
+        slow.open = True
+        async with asyncio.timeout(5):
+            async for value in stream:
+                if value == 2 and slow.asked == [0, 1, 2, 0, 1, 2]:
+                    break
+        await stream.stop()
+
+    def test_what_was_on_its_way_when_its_loop_ended_is_sent_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        app = sl.App("two-loops", broker="memory://two-loops")
+        source, slow = app.topic("source", partitions=1), SlowBroker(app, monkeypatch)
+
+        async def begin() -> sl.Stream[Any]:
+            await source.declare()
+            stream = source.stream().through(app.topic("target", partitions=1))
+            await asyncio.gather(*(source.send(value=number) for number in range(3)))
+            await until(lambda: slow.asked == [0, 1, 2])
+            return stream
+
+        async def go_on(stream: sl.Stream[Any]) -> None:
+            slow.open = True
+            async with asyncio.timeout(5):
+                async for value in stream:
+                    if value == 2 and slow.asked == [0, 1, 2, 0, 1, 2]:
+                        break
+            await stream.stop()
+
+        asyncio.run(go_on(asyncio.run(begin())))
+        app.close()

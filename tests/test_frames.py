@@ -431,7 +431,7 @@ def test_records_frame_of_nothing_has_its_columns() -> None:
 
 def test_a_batch_shows_a_small_escaped_table() -> None:
     html = batch_html(batch_of([{"a": "<b>", "b": None, "c": [1] * 1000}], number=3))
-    assert "1 value · full · batch 3" in html
+    assert "1 value · batch 3" in html
     assert "<b>" not in html
     assert "&lt;b&gt;" in html
     assert len(html) < 3_000
@@ -439,7 +439,7 @@ def test_a_batch_shows_a_small_escaped_table() -> None:
 
 def test_a_long_and_wide_batch_shows_its_beginning() -> None:
     html = batch_html(batch_of([{f"c{number}": "x" * 10_000 for number in range(100)}] * 1_000, reason="time"))
-    assert "1,000 values · time · batch 0" in html
+    assert "1,000 values · the time was up" in html
     assert "980 more rows, 84 more columns" in html
     assert len(html) < 200_000
 
@@ -456,7 +456,7 @@ def test_a_batch_of_plain_values_shows_them_alone() -> None:
 
 
 def test_an_empty_batch_shows_its_headline() -> None:
-    assert "0 values · end · batch 0" in batch_html(Batch([], reason="end"))
+    assert "0 values · the end" in batch_html(Batch([], reason="end"))
 
 
 class Hostile:
@@ -583,3 +583,20 @@ def test_dtypes_only_change_to_wider_ones(values: list[Any], cut: int) -> None:
 def test_integers_stay_exact(numbers: list[int | None]) -> None:
     kept = to_frame([{"a": number} for number in numbers])["a"].tolist()
     assert [None if pd.isna(number) else int(number) for number in kept] == numbers
+
+
+def test_a_batch_shows_integers_as_data_not_as_amounts() -> None:
+    html = batch_html(batch_of([{"id": 1234567, "year": 2026}]))
+    assert ">1234567<" in html
+    assert ">2026<" in html
+
+
+def test_what_a_notebook_keeps_of_a_batch_as_text_is_small() -> None:
+    printed: list[str] = []
+    batch = batch_of([{"a": "x" * 1_000_000}, "plain", Hostile(), *range(100)])
+    batch._repr_pretty_(SimpleNamespace(text=printed.append), False)
+    lines = "".join(printed).split(",\n ")
+    assert lines[0] == "[{'a': '" + "x" * 192 + "…"
+    assert lines[1] == "'plain'"
+    assert lines[2] == "<Hostile that cannot be shown: RuntimeError>"
+    assert lines[-2:] == ["16", "... and 83 more]"]

@@ -269,12 +269,23 @@ def test_hostile_names_are_drawn_as_the_text_that_they_are(app: sl.App, name: st
     node = next(node for node in graph.nodes if node.kind == "processor")
     assert len(node.label) <= 60
     # XML has no way to write two spaces, or one at the end, that dot would take for a break.
-    assert node.label.strip() in [(text or "").replace("\N{NO-BREAK SPACE}", " ").strip() for text in drawn]
+    assert node.label.strip() in "".join((text or "").replace("\N{NO-BREAK SPACE}", " ") for text in drawn)
     tooltips = [text for element in tree.iter() for name, text in element.items() if name.endswith("}title")]
     assert node.tooltip.replace("\\", "\N{REVERSE SOLIDUS OPERATOR}") in tooltips
     assert "x" * 400 not in graph.source + str(graph) + repr(graph)
     assert "<script" not in picture
     assert len(str(graph).splitlines()) == 5
+
+
+def test_a_long_label_is_drawn_in_lines_so_that_a_chain_is_not_too_small_to_read(app: sl.App) -> None:
+    stream = app.topic("a-topic-with-a-long-name").stream().group_by(Order.account_id)
+    label = [node.label for node in stream.graph().nodes if node.kind == "stream"][-1]
+    picture = stream.graph().svg()
+    assert picture is not None
+    drawn = [element.text or "" for element in ET.fromstring(picture).iter() if element.tag.endswith("}text")]
+    assert label == "Stream: Topic: a-topic-with-a-long-name-Order.account_id-re…"
+    assert max(map(len, drawn)) <= 32
+    assert label in "".join(drawn).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_picture_has_no_script_no_links_and_the_ids_of_nodes_and_edges(app: sl.App) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import streamlab as sl
+from streamlab import lifecycle
+from streamlab.runtime.io import LoopThread
 from tests.streaming import first, put_all, rest, turns, until
 
 
@@ -372,3 +374,20 @@ async def test_when_on_start_fails_the_next_loop_starts_again(app: sl.App) -> No
     assert not stream.started
     assert await rest(stream) == [1]
     assert called == [1, 1]
+
+
+async def test_forwarding_on_another_loop_has_ended_when_it_is_stopped(app: sl.App) -> None:
+    origin = app.channel().stream()
+    other = LoopThread("forwards")
+
+    async def begin() -> None:
+        origin.through(app.channel())
+
+    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(begin(), other.loop))
+    await until(lambda: origin.started)
+    drain = origin._drain
+    assert drain is not None
+    await lifecycle.stop_draining(origin)
+    assert drain.done()
+    assert not origin.started
+    await asyncio.to_thread(other.end)

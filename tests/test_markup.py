@@ -16,6 +16,7 @@ from streamlab.markup import (
     block,
     card,
     clean,
+    dim,
     escape,
     fact_table,
     hint_lines,
@@ -240,3 +241,35 @@ def test_colours_have_fallbacks_for_pages_without_jupyter() -> None:
 def test_json_that_is_shown_is_json() -> None:
     value = {"a": [1, {"b": None}], "c": "\u2028"}
     assert json.loads(pretty(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.4 * 4, "5.6"),
+        (0.1 + 0.2, "0.3"),
+        (25.0, "25.0"),
+        (-3.0, "-3.0"),
+        (1e300, "1e+300"),
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+    ],
+)
+def test_a_float_is_shown_as_people_write_it(value: float, shown: str) -> None:
+    assert f">{shown}</td>" in table([(value,)], ["n"])
+
+
+def test_integers_that_are_no_amounts_are_not_grouped() -> None:
+    assert ">1,234,567</td>" in table([(1234567,)], ["n"])
+    assert ">1234567</td>" in table([(1234567,)], ["n"], grouped=False)
+
+
+def test_a_column_of_numbers_stands_to_the_right_also_when_its_first_cell_is_none() -> None:
+    assert table([(Html("None"), "a"), (1, "b")], ["n", "s"]).count("text-align:right") == 3
+
+
+def test_short_cells_stay_in_one_line_and_long_ones_are_broken() -> None:
+    html = table([("2026-11-25T00:53:16.199Z", "x" * 199, dim("None"))], ["timestamp", "name", "none"])
+    cells = re.findall('<td style="([^"]*)"', html)
+    assert ["nowrap" in style for style in cells] == [True, False, True]
+    assert "overflow-wrap:anywhere" in cells[1]

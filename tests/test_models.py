@@ -3,9 +3,11 @@
 import copy
 import json
 import pickle
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import ModuleType
 from typing import Any, ClassVar, Generic, List, Optional, TypeVar  # noqa: UP035 - users write these
 
 import msgspec
@@ -48,6 +50,21 @@ class DefinedLater(Record):
     n: int
 
 
+NAMES_TO_COME = """
+from typing import ClassVar
+from streamlab import Record
+
+class Fork(Record):
+    leaf: Leaf | None
+    n: int
+    sub: list[Fork] = []
+    first: ClassVar[Leaf] = None
+
+class Leaf(Record):
+    m: int
+"""
+
+
 def test_fields_are_positional_and_keyword() -> None:
     assert Account("1", "a", False) == Account(id="1", name="a", active=False)
 
@@ -71,6 +88,16 @@ def test_optional_in_quotes_needs_no_default() -> None:
 
 def test_a_class_defined_later_is_found() -> None:
     assert Later.loads(b'{"other":{"n":1}}').other == DefinedLater(1)
+
+
+def test_names_to_come_need_no_quotes_where_annotations_are_deferred(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("with_names_to_come")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    deferred = "" if sys.version_info >= (3, 14) else "from __future__ import annotations"
+    exec(f"{deferred}\n{NAMES_TO_COME}", vars(module))
+    fork = module.Fork.loads(b'{"n":1,"sub":[{"n":2}],"leaf":{"m":3}}')
+    assert fork == module.Fork(1, module.Leaf(3), [module.Fork(2)])
+    assert (module.Fork.__struct_fields__, module.Fork.first) == (("n", "leaf", "sub"), None)
 
 
 def test_local_classes_refer_to_themselves_and_each_other() -> None:

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 
+import streamlab as sl
 from streamlab.settings import is_security_option, settings
 
 
@@ -45,3 +46,9 @@ def test_a_near_miss_is_told_the_right_name() -> None:
 )
 def test_what_is_about_security_is_the_brokers(name: str, expected: bool) -> None:
     assert is_security_option(name) is expected
+
+
+def test_the_warning_names_the_line_that_made_the_app() -> None:
+    with pytest.warns(UserWarning, match="nonsense") as caught:
+        sl.App("warned-about", nonsense_of_mine=1)
+    assert caught[0].filename == __file__

@@ -109,3 +109,19 @@ async def test_counters_are_right_while_a_loop_runs(app: sl.App) -> None:
 async def test_a_stream_that_runs_in_the_background_is_counted(app: sl.App) -> None:
     stream = app.stream(range(5)).run()
     await until(lambda: stream.stats().events_total == 5)
+
+
+async def test_what_was_brought_and_nobody_came_to_is_lag_and_no_progress(app: sl.App) -> None:
+    topic = app.topic("t", partitions=4)
+    for number in range(40):
+        await topic.send(value=number, partition=number % 4)
+    stream = topic.stream(start="earliest", stop="end")
+    await first(1, stream)
+    await until(lambda: stream.feed is not None and stream.feed.state == "ended")
+    found = stream.stats()
+    assert (found.state, sum(found.lag.values()), found.progress) == ("reading", 30, 0.25)
+    assert sorted(found.positions.values()) == [0, 0, 0, 10]
+    await rest(stream)
+    found = stream.stats()
+    assert (found.state, sum(found.lag.values()), found.progress) == ("ended", 0, 1.0)
+    assert set(found.positions.values()) == {10}

@@ -42,6 +42,13 @@ def test_fewer_than_one_is_a_value_error(app: sl.App, name: str, max_: int) -> N
         getattr(app.stream([]), name)(max_, 1)
 
 
+def test_a_loop_without_async_says_how_to_write_it(app: sl.App) -> None:
+    batches = app.stream([1]).take(2)
+    assert repr(batches) == f"<Take: at most 2 of {batches.stream!r}>"
+    with pytest.raises(NotImplementedError, match="async for batch in"):
+        list(batches)
+
+
 def test_within_from_is_checked(app: sl.App) -> None:
     with pytest.raises(ValueError, match="within_from"):
         app.stream([]).take(1, within_from="last")  # type: ignore[arg-type]
@@ -177,6 +184,39 @@ async def test_acks_are_off_in_the_loop_and_restored_after(channel: sl.Channel[A
         await anext(batches)
         assert stream.enable_acks is False
     assert stream.enable_acks is True
+
+
+async def test_a_loop_that_was_left_is_over_without_the_garbage_collector(channel: sl.Channel[Any]) -> None:
+    stream = channel.stream()
+    await put_all(channel, [1, 2, 3])
+    gc.collect()
+    gc.disable()
+    try:
+        events = []
+        for _ in range(2):
+            async for batch in stream.take(1):
+                events += batch.events
+                break
+        await turns()
+        assert [event is not None and event.message.acked for event in events] == [True, True]
+        assert stream.enable_acks
+        stream.run()  # an error while a loop goes on
+    finally:
+        gc.enable()
+        await stream.stop()
+
+
+async def test_another_loop_acks_while_batches_are_held(channel: sl.Channel[Any]) -> None:
+    stream = channel.stream()
+    await put_all(channel, [1, 2, 3])
+    async with aclosing(stream.take(1)) as batches:
+        await anext(batches)
+        async with aclosing(aiter(stream)) as values:
+            assert await anext(values) == 2
+            event = stream.current_event
+            assert await anext(values) == 3
+    assert event is not None
+    assert event.message.acked
 
 
 async def test_break_loses_nothing(channel: sl.Channel[Any]) -> None:

@@ -38,6 +38,22 @@ class BrokerRecord(Protocol):
     def headers(self) -> Headers: ...
 
 
+class NewRecord(NamedTuple):
+    """An encoded record that is to be written."""
+
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+    """Chosen by the key when None: by murmur2, as the Java client does; without a key it is the partitions' turn."""
+    timestamp_ms: int | None = None
+    """Now when None."""
+    headers: Headers = ()
+
+
+Outcome = RecordMetadata | Exception
+"""What became of a record: where it is, or why it is not there."""
+
+
 @dataclass(slots=True)
 class RecordBatch:
     """Consecutive undecoded records of one partition.
@@ -166,6 +182,14 @@ class Broker(Protocol):
 
     async def committed(self, group: str, tps: Iterable[TP]) -> dict[TP, int | None]: ...
 
+    async def send_many(self, topic: str, records: Sequence[NewRecord], answered: Callable[[int, Outcome], object]) -> None:
+        """Write records to a topic, creating it if it is not there; returns when all are answered for.
+
+        ``answered`` is called once for each record, with its place in the sequence and what became of it, as soon
+        as that is known. One that fails holds up no other. Within a partition, records are written in the order
+        of the sequence, and after those of earlier calls.
+        """
+
     async def send(
         self,
         topic: str,
@@ -176,9 +200,19 @@ class Broker(Protocol):
         timestamp_ms: int | None = None,
         headers: Headers = (),
     ) -> RecordMetadata:
-        """Write one record, return when it is acknowledged. Keys are spread by murmur2 as the Java client does; None keys go round robin."""
+        """Write one record by ``send_many``; return when it is acknowledged."""
 
     def reader(self, options: ReaderOptions) -> Reader: ...
 
     async def close(self) -> None:
         """Idempotent; flushes what was sent."""
+
+
+async def send_one(broker: Broker, topic: str, record: NewRecord) -> RecordMetadata:
+    """Write one record, and return where it is, or raise why it is not there: what every ``Broker.send`` does."""
+    outcomes: list[Outcome] = []
+    await broker.send_many(topic, (record,), lambda _, outcome: outcomes.append(outcome))
+    (outcome,) = outcomes
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from streamlab.broker.base import ClusterInfo, Headers, Isolation, ReaderOptions, TopicInfo, Watermarks
+from streamlab.broker.base import (
+    ClusterInfo,
+    Headers,
+    Isolation,
+    NewRecord,
+    Outcome,
+    ReaderOptions,
+    TopicInfo,
+    Watermarks,
+    send_one,
+)
 from streamlab.broker.kafka_admin import Admin
 from streamlab.broker.kafka_lookup import Lookup
 from streamlab.broker.kafka_probe import Address
@@ -105,6 +115,10 @@ class KafkaBroker:
         """What a group has committed; None where nothing."""
         return await self._lookup.committed(group, tps)
 
+    async def send_many(self, topic: str, records: Sequence[NewRecord], answered: Callable[[int, Outcome], object]) -> None:
+        """Write records; a topic that is not there is created with the cluster's defaults."""
+        await self._producer.send_many(topic, records, answered)
+
     async def send(
         self,
         topic: str,
@@ -116,7 +130,7 @@ class KafkaBroker:
         headers: Headers = (),
     ) -> RecordMetadata:
         """Write one record; a topic that is not there is created with the cluster's defaults."""
-        return await self._producer.send(topic, key, value, partition=partition, timestamp_ms=timestamp_ms, headers=headers)
+        return await send_one(self, topic, NewRecord(key, value, partition, timestamp_ms, headers))
 
     def reader(self, options: ReaderOptions) -> KafkaReader:
         """Make a reader; it connects at its start."""

@@ -143,7 +143,7 @@ _NEXT: dict[type[BrokerError], str] = {
     BrokerUnavailable: "The cluster may be restarting: try again, and look at the broker if it stays like this.",
     AuthenticationFailed: "Check sasl_mechanism, the user and the password.",
     AuthorizationFailed: "Ask the cluster's administrator for an ACL that allows it.",
-    TopicNotFound: "`await app.client.topics()` or `streamlab topics` lists what there is.",
+    TopicNotFound: "`app.topics_frame()` or `streamlab topics` lists what there is.",
     TopicExists: "Use it, or delete it first.",
     OffsetOutOfRange: 'Start within the range, or with start="earliest".',
     MessageTooLarge: "Raise max.message.bytes of the topic, or send less in one record.",

@@ -5,30 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
-from aiokafka.structs import TopicPartition
 
-from streamlab.broker.base import Headers
+from streamlab.broker.base import NewRecord, Outcome
 from streamlab.broker.kafka_admin import Admin
 from streamlab.broker.kafka_client import CLIENT_ID, close_client, connect_options, end_tasks, quiet
 from streamlab.broker.kafka_errors import translate
 from streamlab.broker.kafka_lookup import Lookup
-from streamlab.broker.partitioner import partition_for
-from streamlab.errors import BrokerUnavailable, InvalidValue, TopicExists, TopicNotFound
-from streamlab.events import TP, RecordMetadata
+from streamlab.broker.kafka_shipment import ACKNOWLEDGED_S, MAX_REQUEST_BYTES, Places, Shipment
+from streamlab.errors import BrokerUnavailable, TopicExists, TopicNotFound
 
 __all__ = ["Producer"]
 
 LINGER_MS = 0  # a send that is awaited should not wait; what comes while a request is on its way shares the next one
 REQUEST_TIMEOUT_MS = 30_000
-ACKNOWLEDGED_S = 30.0
-MAX_REQUEST_BYTES = 100_000_000  # below what brokers read in one request (socket.request.max.bytes)
 FLUSH_S = 3.0
 
 
@@ -48,42 +42,17 @@ class Producer:
         self._keyless = itertools.count()
         self._closed = False
 
-    async def send(
-        self,
-        topic: str,
-        key: bytes | None,
-        value: bytes | None,
-        *,
-        partition: int | None,
-        timestamp_ms: int | None,
-        headers: Headers,
-    ) -> RecordMetadata:
-        """Write one record and wait for the acknowledgement; records of one topic go in the order in which they were sent."""
-        what = f"Cannot send to {topic!r}"
-        sent_ms = int(time.time() * 1000) if timestamp_ms is None else timestamp_ms
-        _check_size(key, value, topic)
+    async def send_many(self, topic: str, records: Sequence[NewRecord], answered: Callable[[int, Outcome], object]) -> None:
+        """See ``Broker.send_many``; records of one topic go in the order in which they were sent."""
+        shipment = Shipment(topic, records, answered, self._lookup.where)
         try:
             async with self._turns[topic]:
                 producer = await self._started()
                 await self._known(producer, topic)
-                chosen = await self._partition(producer, topic, key, partition)
-                add: Callable[..., Awaitable[asyncio.Future[Any]]] = producer._message_accumulator.add_message
-                # Not producer.send: it refuses records that have neither key nor value, which Kafka takes.
-                future = await add(
-                    TopicPartition(topic, chosen), key, value, ACKNOWLEDGED_S, timestamp_ms=sent_ms, headers=list(headers)
-                )
-            async with asyncio.timeout(ACKNOWLEDGED_S):
-                answer = await future
-        except TimeoutError as error:
-            raise BrokerUnavailable(
-                f"{what}: {self._lookup.where} has not acknowledged the record in {ACKNOWLEDGED_S:g} s. It may have been written, "
-                "or be written when the broker is back.",
-                topic=topic,
-            ) from error
-        except kafka.KafkaError as error:
-            raise translate(error, what, topic=topic, partition=partition) from error
-        stamp_ms = answer.timestamp if answer.timestamp_type else sent_ms
-        return RecordMetadata(topic, chosen, TP(topic, chosen), answer.offset, stamp_ms / 1000, answer.timestamp_type)
+                await shipment.load(producer._message_accumulator, Places(producer.client, topic, self._keyless))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is for those who sent the records
+            shipment.fail(error)
+        await shipment.arrived()
 
     async def close(self) -> None:
         """Wait a few seconds for what was sent, then close; what a broker has not taken by then fails."""
@@ -137,28 +106,6 @@ class Producer:
                 await self._admin.create_with_defaults(topic)
         async with asyncio.timeout(ACKNOWLEDGED_S):
             await producer.client._wait_on_metadata(topic)
-
-    async def _partition(self, producer: AIOKafkaProducer, topic: str, key: bytes | None, partition: int | None) -> int:
-        cluster = producer.client.cluster
-        partitions = sorted(cluster.partitions_for_topic(topic) or ())
-        if partition is not None:
-            if partition not in partitions:
-                await producer.client.force_metadata_update()
-                partitions = sorted(cluster.partitions_for_topic(topic) or ())
-            if partition not in partitions:
-                raise InvalidValue(f"{topic} has no partition {partition}: it has {len(partitions)}, counted from 0.")
-            return partition
-        if key is None:
-            available = sorted(cluster.available_partitions_for_topic(topic) or partitions)
-            return int(available[next(self._keyless) % len(available)])
-        return partition_for(key, len(partitions))
-
-
-def _check_size(key: bytes | None, value: bytes | None, topic: str) -> None:
-    size = len(key or b"") + len(value or b"")
-    if size > MAX_REQUEST_BYTES:
-        error = kafka.MessageSizeTooLargeError(f"{size:,} bytes are more than a broker reads in one request")
-        raise translate(error, f"Cannot send to {topic!r}", topic=topic) from error
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

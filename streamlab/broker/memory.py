@@ -9,13 +9,23 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from streamlab.broker.base import ClusterInfo, Headers, Isolation, ReaderOptions, TopicInfo, Watermarks
+from streamlab.broker.base import (
+    ClusterInfo,
+    Headers,
+    Isolation,
+    NewRecord,
+    Outcome,
+    ReaderOptions,
+    TopicInfo,
+    Watermarks,
+    send_one,
+)
 from streamlab.broker.memory_groups import MemoryGroup
 from streamlab.broker.memory_log import MemoryRecord, MemoryTopic
 from streamlab.broker.memory_reader import MemoryReader
-from streamlab.errors import InvalidValue, TopicExists, TopicNotFound
+from streamlab.errors import InvalidValue, StreamlabError, TopicExists, TopicNotFound
 from streamlab.events import TP, RecordMetadata
 
 __all__ = ["MemoryBroker", "MemoryCluster", "cluster"]
@@ -54,13 +64,13 @@ class MemoryCluster:
             topic = self.topics[name] = MemoryTopic(name, partitions, config)
         return topic
 
-    def append(self, name: str, record: MemoryRecord, partition: int | None) -> int:
-        """Store a record, making the topic if need be; returns the partition."""
+    def append(self, name: str, records: Iterable[NewRecord]) -> list[Outcome]:
+        """Store records, making the topic if need be; returns what became of each."""
         with self.lock:
             topic = self.topics.get(name) or self.create(name, 1, {})
-            partition = topic.append(record, partition)
+            outcomes = [_stored(topic, record) for record in records]
         self.wake_readers_of(name)
-        return partition
+        return outcomes
 
     def wake_readers_of(self, topic: str) -> None:
         """Let the readers that wait for the topic look again."""
@@ -86,6 +96,16 @@ class MemoryCluster:
         for group in tuple(self.groups.values()):
             if any(topic in member.topics for member in group.members):
                 await group.rebalance()
+
+
+def _stored(topic: MemoryTopic, new: NewRecord) -> Outcome:
+    timestamp_ms = time.time_ns() // 1_000_000 if new.timestamp_ms is None else new.timestamp_ms
+    record = MemoryRecord(-1, timestamp_ms, 0, new.key, new.value, tuple(new.headers))
+    try:
+        tp = TP(topic.name, topic.append(record, new.partition))
+    except StreamlabError as error:
+        return error
+    return RecordMetadata(topic.name, tp.partition, tp, record.offset, record.timestamp / 1000, record.timestamp_type)
 
 
 _clusters: dict[str, MemoryCluster] = {}
@@ -200,6 +220,15 @@ class MemoryBroker:
         known = self._cluster.groups.get(group)
         return {tp: known.committed.get(tp) if known is not None else None for tp in tps}
 
+    async def send_many(self, topic: str, records: Sequence[NewRecord], answered: Callable[[int, Outcome], object]) -> None:
+        """Write records, making the topic if need be."""
+        try:
+            outcomes = self._cluster.append(topic, records)
+        except StreamlabError as error:
+            outcomes = [error] * len(records)
+        for number, outcome in enumerate(outcomes):
+            answered(number, outcome)
+
     async def send(
         self,
         topic: str,
@@ -211,11 +240,7 @@ class MemoryBroker:
         headers: Headers = (),
     ) -> RecordMetadata:
         """Write one record, making the topic if need be."""
-        if timestamp_ms is None:
-            timestamp_ms = time.time_ns() // 1_000_000
-        record = MemoryRecord(-1, timestamp_ms, 0, key, value, tuple(headers))
-        tp = TP(topic, self._cluster.append(topic, record, partition))
-        return RecordMetadata(topic, tp.partition, tp, record.offset, record.timestamp / 1000, record.timestamp_type)
+        return await send_one(self, topic, NewRecord(key, value, partition, timestamp_ms, headers))
 
     def reader(self, options: ReaderOptions) -> MemoryReader:
         """Return a consumer, not started."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Literal
 
@@ -233,23 +233,31 @@ class Feed:
         store = self.stores.get(batch.tp)
         return store if store is not None and store.generation == batch.generation else None
 
-    def lag(self) -> dict[TP, int]:
-        """Return how many offsets lie between what was taken from the hand-over and the end, as last known. No I/O."""
+    def lag(self, waiting: Mapping[TP, int] | None = None) -> dict[TP, int]:
+        """Return how many offsets lie between what was taken from the hand-over and the end, as last known. No I/O.
+
+        Parameters
+        ----------
+        waiting : mapping of TP to int, optional
+            The first offsets of what was taken and nobody came to yet: it counts as not taken.
+        """
         self.lag_asked = time.monotonic()
-        taken, reached = self.handover.taken, {} if self.handover.buffered_bytes else self.reached
+        taken = {**self.handover.taken, **(waiting or {})}
+        reached = {} if self.handover.buffered_bytes or waiting else self.reached
         lags = {}
         for tp, end in self.ends_known.items():
             at = max(taken.get(tp, self.start_offsets.get(tp, 0)), reached.get(tp, 0))
             lags[tp] = max(end - at, 0)
         return lags
 
-    def progress(self) -> float | None:
-        """Return how far between start and stop the records taken are, 0 to 1; None without a stop."""
-        if self.handover.ended and self.state == "ended":
+    def progress(self, waiting: Mapping[TP, int] | None = None) -> float | None:
+        """Return how far between start and stop the records taken are, 0 to 1; None without a stop. ``waiting`` as in ``lag``."""
+        if self.handover.ended and self.state == "ended" and not waiting:
             return 1.0
         if self.end_offsets is None:
             return None
-        spans = [(self.start_offsets[tp], self.handover.taken.get(tp, 0), end) for tp, end in self.end_offsets.items()]
+        taken_up_to = {**self.handover.taken, **(waiting or {})}
+        spans = [(self.start_offsets[tp], taken_up_to.get(tp, 0), end) for tp, end in self.end_offsets.items()]
         total = sum(max(end - start, 0) for start, _, end in spans)
         done = sum(max(min(taken, end) - start, 0) for start, taken, end in spans)
         return done / total if total else 1.0

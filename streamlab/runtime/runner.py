@@ -274,7 +274,12 @@ def drive(stream: Stream[Any], *, tap: Tap | None = None) -> Drive:
         running = stream._drive
         if running is None:
             if stream._loops:
-                raise InvalidState("this stream is being iterated: leave that loop first, or make another stream to run")
+                raise InvalidState(
+                    "this stream is being iterated: leave that loop first, or make another stream to run (a loop that was left "
+                    "in this cell is over in the next one)"
+                )
+            if stream.should_stop:
+                raise InvalidState("this stream was stopped, and stays so: `await stream.restart()` goes on where it stood")
             running = stream._drive = Drive(stream)
             _drives.append(running)
             if stream.feed is not None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
-from streamlab.broker.base import Broker, BrokerRecord, GroupListener, Reader, ReaderOptions, Watermarks
+from streamlab.broker.base import Broker, BrokerRecord, GroupListener, NewRecord, Outcome, Reader, ReaderOptions, Watermarks
 from streamlab.broker.partitioner import partition_for
 from streamlab.errors import MessageTooLarge, OffsetOutOfRange, StreamlabError, TopicExists, TopicNotFound
 from streamlab.events import TP, RecordMetadata
@@ -21,6 +21,18 @@ LIMIT_S = 30.0
 
 async def send_all(broker: Broker, topic: str, values: Iterable[str], partition: int = 0) -> list[RecordMetadata]:
     return [await broker.send(topic, key=None, value=value.encode(), partition=partition) for value in values]
+
+
+async def outcomes_of(broker: Broker, topic: str, records: Sequence[NewRecord]) -> list[Any]:
+    """Write records at once; return what became of each."""
+    outcomes: dict[int, Outcome] = {}
+
+    def answered(number: int, outcome: Outcome) -> None:
+        assert number not in outcomes
+        outcomes[number] = outcome
+
+    await broker.send_many(topic, records, answered)
+    return [outcomes[number] for number in range(len(records))]
 
 
 @asynccontextmanager
@@ -210,6 +222,55 @@ class BrokerContract:
         await broker.create_topic(topic_name, config={"max.message.bytes": "1000"})
         with pytest.raises(MessageTooLarge):
             await broker.send(topic_name, key=None, value=b"x" * 2000)
+
+    async def test_many_records_go_at_once_and_each_is_answered_for(self, broker: Broker, topic_name: str) -> None:
+        await broker.create_topic(topic_name, partitions=2)
+        headers = (("a", b"1"), ("a", None))
+        records = [NewRecord(b"key %d" % n, b"%d" % n, n % 2, 1_700_000_000_000 + n, headers) for n in range(1000)]
+        outcomes = await outcomes_of(broker, topic_name, records)
+        places = [(sent.partition, sent.offset, round(sent.timestamp * 1000)) for sent in outcomes]
+        assert places == [(n % 2, n // 2, 1_700_000_000_000 + n) for n in range(1000)]
+        tps = [TP(topic_name, partition) for partition in range(2)]
+        async with reading(broker) as reader:
+            reader.assign(dict.fromkeys(tps, 0))
+            found = await read_until(reader, dict.fromkeys(tps, 500))
+        for tp in tps:
+            got = [NewRecord(r.key, r.value, tp.partition, r.timestamp, tuple(r.headers)) for r in found[tp]]
+            assert got == records[tp.partition :: 2]
+
+    async def test_calls_at_once_keep_their_order(self, broker: Broker, topic_name: str) -> None:
+        groups = [[NewRecord(b"same", b"%d" % (size * 1000 + n)) for n in range(size)] for size in (1, 400, 1, 250, 3)]
+        outcomes = await asyncio.gather(*(outcomes_of(broker, topic_name, records) for records in groups))
+        assert [found.offset for some in outcomes for found in some] == list(range(655))
+        tp = TP(topic_name, 0)
+        async with reading(broker) as reader:
+            reader.assign({tp: 0})
+            found = (await read_until(reader, {tp: 655}))[tp]
+        assert [record.value for record in found] == [record.value for records in groups for record in records]
+
+    async def test_a_record_that_fails_holds_up_no_other(self, broker: Broker, topic_name: str) -> None:
+        await broker.create_topic(topic_name, config={"max.message.bytes": "50000"})
+        large, nowhere = NewRecord(None, b"x" * 60_000), NewRecord(None, b"x", partition=7)
+        good = [NewRecord(None, b"%d" % n) for n in range(4)]
+        outcomes = await outcomes_of(broker, topic_name, [good[0], large, good[1], nowhere, good[2]])
+        assert isinstance(outcomes[1], MessageTooLarge)
+        assert isinstance(outcomes[3], StreamlabError)
+        await broker.send(topic_name, key=None, value=b"3")
+        tp = TP(topic_name, 0)
+        async with reading(broker) as reader:
+            reader.assign({tp: 0})
+            found = (await read_until(reader, {tp: 4}))[tp]
+        assert [record.value for record in found] == [b"0", b"1", b"2", b"3"]
+        assert [outcomes[n].offset for n in (0, 2, 4)] == [0, 1, 2]
+
+    async def test_small_records_fit_a_topic_that_takes_no_large_ones(self, broker: Broker, topic_name: str) -> None:
+        await broker.create_topic(topic_name, config={"max.message.bytes": "1000"})
+        outcomes = await outcomes_of(broker, topic_name, [NewRecord(None, b"%0100d" % n) for n in range(100)])
+        assert [found.offset for found in outcomes] == list(range(100))
+
+    async def test_no_record_of_a_topic_that_cannot_be_made_is_written(self, broker: Broker) -> None:
+        outcomes = await outcomes_of(broker, "no topic's name", [NewRecord(None, b"x")] * 3)
+        assert all(isinstance(found, StreamlabError) for found in outcomes)
 
     async def test_log_append_time_is_the_brokers(self, broker: Broker, topic_name: str) -> None:
         await broker.create_topic(topic_name, config={"message.timestamp.type": "LogAppendTime"})

@@ -87,3 +87,7 @@ def test_a_topics_error_names_the_topic(code: int, ours: type[BrokerError]) -> N
     assert "orders" in str(error)
     assert isinstance(error, BrokerError)
     assert error.topic == "orders"
+
+
+def test_what_lists_the_topics_is_a_plain_call_for_any_cell() -> None:
+    assert "`app.topics_frame()`" in str(translate(kafka.UnknownTopicOrPartitionError(), "reading t", topic="t"))

@@ -204,12 +204,16 @@ def tls_error(reason: str) -> ssl.SSLError:
 @pytest.mark.parametrize(
     ("error", "options", "said"),
     [
-        (tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), TLS, "ssl_certfile="),
-        (closed_by(tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED")), TLS, "ssl_certfile="),
-        (closed_by(None), TLS, "ssl_certfile="),
+        (tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), {"security_protocol": "SSL"}, "ssl_certfile="),
+        (closed_by(tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED")), {"security_protocol": "SSL"}, "ssl_certfile="),
+        (closed_by(None), {"security_protocol": "SSL"}, "ssl_certfile="),
         (closed_by(None), PLAIN, "Is it Kafka"),
-        (ConnectionResetError(104, "reset by peer"), TLS, 'security_protocol="SASL_PLAINTEXT"'),
-        (ConnectionResetError(104, "reset by peer"), TLS_ONLY, 'security_protocol="PLAINTEXT"'),
+        (
+            ConnectionResetError(104, "reset by peer"),
+            PLAIN | {"security_protocol": "SASL_SSL"},
+            'security_protocol="SASL_PLAINTEXT"',
+        ),
+        (ConnectionResetError(104, "reset by peer"), {"security_protocol": "SSL"}, 'security_protocol="PLAINTEXT"'),
         (OSError(113, "No route to host"), {}, "No route to host"),
     ],
 )

@@ -8,11 +8,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka import errors as kafka_errors
 
-from streamlab.broker import kafka_producer
+from streamlab.broker import kafka_outgoing, kafka_shipment
+from streamlab.broker.base import NewRecord
 from streamlab.broker.kafka import KafkaBroker
 from streamlab.errors import BrokerError, BrokerUnavailable, InvalidValue, MessageTooLarge, StreamlabError
 from streamlab.events import TP
 from tests.broker.conftest import addresses, frozen
+from tests.broker.contract import outcomes_of
 from tests.broker.kafka_data import batches_of, reading, records_of
 from tests.kafka.harness import KafkaCluster
 
@@ -44,7 +46,7 @@ async def test_a_message_larger_than_the_topic_takes_says_which_setting(kafka_br
 async def test_a_message_larger_than_any_request_is_refused_here(
     kafka_broker: KafkaBroker, topic_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_producer, "MAX_REQUEST_BYTES", 1000)
+    monkeypatch.setattr(kafka_shipment, "MAX_REQUEST_BYTES", 1000)
     with pytest.raises(MessageTooLarge, match="1,001 bytes"):
         await kafka_broker.send(topic_name, key=b"k", value=b"x" * 1000)
 
@@ -83,6 +85,35 @@ async def test_many_sends_at_once_arrive_in_order(kafka_broker: KafkaBroker, top
     await kafka_broker.create_topic(topic_name)
     sent = await asyncio.gather(*(kafka_broker.send(topic_name, key=None, value=b"%d" % i) for i in range(500)))
     assert [metadata.offset for metadata in sent] == list(range(500))
+
+
+async def test_many_full_batches_wait_for_room_and_keep_their_order(
+    kafka_broker: KafkaBroker, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_outgoing, "QUEUED_BATCHES", 1)
+    await kafka_broker.create_topic(topic_name)
+    calls = [[NewRecord(None, b"%01000d" % n) for n in range(200)] for _ in range(3)]
+    outcomes = await asyncio.gather(*(outcomes_of(kafka_broker, topic_name, records) for records in calls))
+    assert [sent.offset for some in outcomes for sent in some] == list(range(600))
+
+
+async def test_a_partition_that_refused_a_record_takes_the_next(kafka_broker: KafkaBroker, topic_name: str) -> None:
+    await kafka_broker.create_topic(topic_name, partitions=2)
+    for _ in range(2):
+        with pytest.raises(MessageTooLarge):
+            await kafka_broker.send(topic_name, key=None, value=b"x" * 2_000_000, partition=0)
+        for partition in (0, 1, 0):
+            await kafka_broker.send(topic_name, key=None, value=b"v", partition=partition)
+    marks = await kafka_broker.watermarks([TP(topic_name, 0), TP(topic_name, 1)])
+    assert [mark.high for mark in marks.values()] == [4, 2]
+
+
+async def test_all_that_is_sent_together_after_close_is_an_error(kafka: KafkaCluster, topic_name: str) -> None:
+    broker = KafkaBroker(addresses(kafka.bootstrap))
+    await broker.send(topic_name, key=None, value=b"v")
+    await broker.close()
+    outcomes = await outcomes_of(broker, topic_name, [NewRecord(None, b"v")] * 3)
+    assert [type(outcome) for outcome in outcomes] == [BrokerUnavailable] * 3
 
 
 async def test_first_sends_at_once_create_the_topic_once(own_kafka: Any, topic_name: str) -> None:
@@ -150,7 +181,7 @@ async def test_a_producer_that_cannot_start_is_an_error_and_leaves_nothing(
 async def test_an_unanswered_send_fails_and_a_frozen_broker_holds_up_no_close(
     fragile: KafkaCluster, no_leaks: None, topic_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_producer, "ACKNOWLEDGED_S", 1.0)
+    monkeypatch.setattr(kafka_shipment, "ACKNOWLEDGED_S", 1.0)
     broker = KafkaBroker(addresses(fragile.bootstrap))
     await broker.send(topic_name, key=None, value=b"v")
     with frozen(fragile):

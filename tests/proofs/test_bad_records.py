@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MB10 = 10 << 20
 HUGE = 2**70 + 1
-DEEP = "[" * 10_000 + "]" * 10_000
+DEEP = "[" * 100_000 + "]" * 100_000  # deeper than any Python reads
 BAD = b'\xff\xfe{"a":1}'
 
 

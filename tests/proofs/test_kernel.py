@@ -14,7 +14,7 @@ from tests.kafka.harness import KafkaCluster
 from tests.proofs.support import plainly
 
 CELL_S = 30.0
-BUSY = "sum(range(2000))"  # so that no cell is through before it is interrupted
+BUSY = "sum(range(2000))"
 
 
 class Kernel:
@@ -81,7 +81,8 @@ app = sl.App("kernel", broker={url!r})
 stream = app.topic({topic!r}).stream(start="earliest")
 got = []
 """
-# The body notes the value before anything else: whatever a cell was given is in `got`.
+# The body notes the value before anything else: whatever a cell was given is in `got`. A cell whose interrupt is late stays with
+# the last value of its share, so that there is something left for the next one.
 ENDLESS = """
 print("waiting")
 async for value in stream:
@@ -89,6 +90,8 @@ async for value in stream:
     if len(got) % 1000 == 1:
         print("at", len(got))
     {rest}
+    while len(got) >= {share}:
+        {rest}
 """
 LAST = """
 async for value in stream:
@@ -107,8 +110,8 @@ async def test_interrupted_cells_lose_nothing(kernel: Kernel, kafka: KafkaCluste
     await plainly(client.create_topic, kafka.bootstrap, topic_name)
     await plainly(client.produce, kafka.bootstrap, topic_name, [str(number) for number in range(total)])
     await kernel.run(OPEN.format(url=kafka.url, topic=topic_name))
-    for rest in (BUSY, "await asyncio.sleep(0.001)", BUSY, "await asyncio.sleep(0)"):
-        cell = kernel.begin(ENDLESS.format(rest=rest))
+    for number, rest in enumerate((BUSY, "await asyncio.sleep(0.001)", BUSY, "await asyncio.sleep(0)"), start=1):
+        cell = kernel.begin(ENDLESS.format(rest=rest, share=number * total // 5))
         await kernel.wait_for_output("at ")
         began = time.monotonic()
         await kernel.manager.interrupt_kernel()
@@ -117,7 +120,7 @@ async def test_interrupted_cells_lose_nothing(kernel: Kernel, kafka: KafkaCluste
         assert time.monotonic() - began < 2
     assert await kernel.run("print(0 < len(got), got == list(range(len(got))))") == "True True"
     assert await kernel.run(LAST.format(last=total - 1)) == f"True {total}"
-    waiting = kernel.begin(ENDLESS.format(rest="pass"))
+    waiting = kernel.begin(ENDLESS.format(rest="pass", share=total + 1))
     await kernel.wait_for_output("waiting")
     time.sleep(1)
     await kernel.manager.interrupt_kernel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -195,3 +196,19 @@ async def test_closing_the_app_ends_it(no_leaks: None) -> None:
 async def test_a_topics_stream_waits_for_ever_for_its_broker(app: sl.App) -> None:
     stream = app.topic("t").stream(broker_timeout=5).run()
     assert stream.feed is None or stream.feed.broker_timeout_s is None
+
+
+async def test_a_stream_that_was_stopped_says_so_instead_of_running_without_a_sign(app: sl.App) -> None:
+    stream = app.channel().stream().run()
+    await stream.stop()
+    with pytest.raises(sl.InvalidState, match="was stopped"):
+        stream.run()
+
+
+async def test_a_stream_that_is_iterated_is_not_run(app: sl.App) -> None:
+    stream = app.channel().stream()
+    await stream.send(1)
+    async with aclosing(aiter(stream)) as values:
+        await anext(values)
+        with pytest.raises(sl.InvalidState, match="being iterated"):
+            stream.run()

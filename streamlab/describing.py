@@ -1,0 +1,49 @@
+"""How a stream is called and what it is made with: labels, repr, the arguments of a clone."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamlab.streams import Stream
+
+__all__ = ["arguments", "label", "mode", "representation", "shortlabel"]
+
+SAME = "app channel processors loop combined beacon concurrency_index active_partitions enable_acks prefix join_strategy on_error"
+
+
+def mode(stream: Stream[Any]) -> str:
+    """See ``Stream.mode``."""
+    feed = stream.feed
+    if feed is None:
+        return "local"
+    return "observe" if feed.group is None else f"group={feed.group}"
+
+
+def label(stream: Stream[Any]) -> str:
+    """See ``Stream.label``."""
+    return f"{type(stream).__name__}: {reprlib.repr(stream.channel)}"
+
+
+def shortlabel(stream: Stream[Any]) -> str:
+    """See ``Stream.shortlabel``."""
+    nodes = stream.combined or [stream]
+    return "Stream: " + "&".join(_short(node) for node in nodes)
+
+
+def _short(node: Any) -> str:
+    channel = getattr(node, "channel", None)
+    return str(node) if channel is None else f"{type(channel).__name__}: {channel}"
+
+
+def representation(stream: Stream[Any]) -> str:
+    """Return the one line that is a stream's repr."""
+    how = "" if stream.mode == "local" else f" {stream.mode}"
+    what = " & ".join(repr(node) for node in stream.combined) if stream.combined else repr(stream.channel)
+    return f"<{type(stream).__name__}: {stream.state}{how} {what}>"
+
+
+def arguments(stream: Stream[Any]) -> dict[str, Any]:
+    """See ``Stream.info``."""
+    return {**{name: getattr(stream, name) for name in SAME.split()}, "on_start": stream._on_start, "prev": stream._prev}
