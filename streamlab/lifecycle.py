@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import AlreadyStarted, InvalidState, InvalidValue, NotSupported, StreamClosed
@@ -248,8 +249,7 @@ async def stop_draining(stream: Stream[Any]) -> None:
     if drain is None or drain is asyncio.current_task():
         return
     if drain.get_loop() is not asyncio.get_running_loop():
-        with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
-            drain.get_loop().call_soon_threadsafe(drain.cancel)
+        await _cancel_elsewhere(drain)
         return
     drain.cancel()
     await asyncio.wait((drain,))
@@ -257,6 +257,21 @@ async def stop_draining(stream: Stream[Any]) -> None:
         _, late = await asyncio.wait(stream._sends, timeout=STOP_S)
         for sending in late:
             sending.cancel()
+
+
+async def _cancel_elsewhere(task: asyncio.Task[None]) -> None:
+    """Cancel a task of another loop and wait for its end; not for long, for that loop may be busy."""
+    ended: Future[None] = Future()
+
+    def cancel() -> None:
+        task.cancel()
+        task.add_done_callback(lambda _: ended.set_result(None))
+
+    try:
+        task.get_loop().call_soon_threadsafe(cancel)
+    except RuntimeError:  # its loop is closed: it is dead already
+        return
+    await asyncio.wait((asyncio.wrap_future(ended),), timeout=STOP_S)
 
 
 def close_soon(stream: Stream[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import streamlab as sl
+from streamlab import lifecycle
 from tests.streaming import first, put_all, rest, turns, until
 
 
@@ -372,3 +373,15 @@ async def test_when_on_start_fails_the_next_loop_starts_again(app: sl.App) -> No
     assert not stream.started
     assert await rest(stream) == [1]
     assert called == [1, 1]
+
+
+async def test_forwarding_on_another_loop_has_ended_when_it_goes_on_elsewhere(app: sl.App) -> None:
+    """Else its end would put the chain to rest that the other loop has just started."""
+    channel = app.channel()
+    channel.stream().through(app.channel())
+    origin = app.streams()[0]
+    await turns()
+    drain = origin._drain
+    assert drain is not None
+    await asyncio.to_thread(asyncio.run, lifecycle.stop_draining(origin))
+    assert drain.done()
