@@ -377,11 +377,15 @@ async def test_when_on_start_fails_the_next_loop_starts_again(app: sl.App) -> No
 
 async def test_forwarding_on_another_loop_has_ended_when_it_goes_on_elsewhere(app: sl.App) -> None:
     """Else its end would put the chain to rest that the other loop has just started."""
-    channel = app.channel()
-    channel.stream().through(app.channel())
-    origin = app.streams()[0]
+
+    async def ends_late() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.2)
+
+    stream = app.channel().stream()
+    drain = stream._drain = asyncio.create_task(ends_late())
     await turns()
-    drain = origin._drain
-    assert drain is not None
-    await asyncio.to_thread(asyncio.run, lifecycle.stop_draining(origin))
+    await asyncio.to_thread(asyncio.run, lifecycle.stop_draining(stream))
     assert drain.done()
