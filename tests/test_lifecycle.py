@@ -391,3 +391,19 @@ async def test_forwarding_on_another_loop_has_ended_when_it_is_stopped(app: sl.A
     assert drain.done()
     assert not origin.started
     await asyncio.to_thread(other.end)
+
+
+async def test_forwarding_on_another_loop_has_ended_when_it_goes_on_elsewhere(app: sl.App) -> None:
+    """Else its end would put the chain to rest that the other loop has just started."""
+
+    async def ends_late() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.2)
+
+    stream = app.channel().stream()
+    drain = stream._drain = asyncio.create_task(ends_late())
+    await turns()
+    await asyncio.to_thread(asyncio.run, lifecycle.stop_draining(stream))
+    assert drain.done()

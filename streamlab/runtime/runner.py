@@ -200,10 +200,9 @@ class Drive:
         self._fit()
 
     def _fit(self) -> None:
-        """Gather as many values as there is room for; none where nobody gets them and no commit waits for their acks."""
-        feed = self.stream.feed
+        """Gather as many values as there is room for; none where nobody gets them: then they pass, and are acked, one by one."""
         with self._lock:
-            heard = self.stream._taps or self._subscriptions or (feed is not None and feed.group is not None)
+            heard = self.stream._taps or self._subscriptions
             rooms = [subscription.room for subscription in self._subscriptions]
             self._basket.wanted = max(min([BASKET, *rooms]), 1) if heard else 0
 

@@ -48,6 +48,11 @@ class Member:
         self.values += basket.gathered
 
     @property
+    def held(self) -> bool:
+        """Whether its loop waits to go on."""
+        return self.stream.paused and bool(self.stream._source.bell._waiters)
+
+    @property
     def generations(self) -> dict[Any, int]:
         assert self.stream.feed is not None
         return {tp: store.generation for tp, store in self.stream.feed.stores.items()}
@@ -60,7 +65,7 @@ async def test_a_long_pause_costs_no_membership_and_no_record(kafka: KafkaCluste
         member = Member(app, topic_name, 100)
         await until(lambda: len(member.values) > 500)
         member.stream.pause()
-        await asyncio.sleep(0.1)
+        await until(lambda: member.held)
         before, generations = len(member.values), member.generations
         assert before < COUNT
         await asyncio.sleep(LONG_S)
@@ -82,7 +87,7 @@ async def test_a_rebalance_during_a_pause_loses_and_doubles_nothing(kafka: Kafka
         paused = Member(app, topic_name, 100)
         await until(lambda: len(paused.values) > 500)
         paused.stream.pause()
-        await asyncio.sleep(0.1)
+        await until(lambda: paused.held)
         before = len(paused.values)
         second = Member(other, topic_name, 50)
         await until(lambda: len(second.values) > 500, 30)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -290,9 +289,7 @@ async def test_it_can_be_restarted_from_another_thread(topic: sl.Topic[Any]) -> 
     stream = topic.stream(start="earliest")
     values = tapped(stream)
     await until(lambda: len(values) == 10)
-    began = time.perf_counter()
     await asyncio.to_thread(asyncio.run, stream.restart(start="earliest"))
-    assert time.perf_counter() - began < 2
     await until(lambda: len(values) == 20)
     await stream.stop()
 

