@@ -1,8 +1,8 @@
 # make demo             JupyterLab on the first notebook, with live sample topics; HEADLESS=1 runs the notebook and prints it
 # make test             everything: lint, types, all tests on real Kafka and in a real browser, coverage
-# make lint             ruff and mypy alone
+# make lint             the linters and type checkers alone, of Python and of TypeScript
 # make bench            ratios against peers, measured on this machine
-# make clean            removes the virtual environment and what the tools left
+# make clean            removes the virtual environment, the built front end and what the tools left
 #
 # PYTHON names the Python to make the virtual environment with (3.11 or later).
 
@@ -10,6 +10,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# What the front end is built of, as a part of installing the package, and what its own tools run in: Node comes with
+# the tests' packages.
+FRONT := $(wildcard labextension/*.json) $(shell find labextension/src labextension/scripts -type f)
+MODULES := labextension/node_modules/.package-lock.json
+NPM := cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" npm
 
 .PHONY: help demo test lint bench clean
 
@@ -22,29 +28,35 @@ $(VENV)/made:
 	@touch $@
 
 # The stamps carry the date of the installation, so that the second run goes straight to its business.
-$(VENV)/lab: $(VENV)/made pyproject.toml
+$(VENV)/lab: $(VENV)/made pyproject.toml $(FRONT)
 	$(PIP) --editable '.[lab]'
 	@touch $@
 
-$(VENV)/test: $(VENV)/made pyproject.toml tests/prepare.sh
+$(VENV)/test: $(VENV)/made pyproject.toml $(FRONT) tests/prepare.sh
 	$(PIP) --editable '.[test]'
 	PATH="$(CURDIR)/$(BIN):$$PATH" tests/prepare.sh
 	@touch $@
 
+# The build has put them there, unless there was nothing to build.
+$(MODULES): labextension/package-lock.json | $(VENV)/test
+	$(NPM) ci
+
 demo: $(VENV)/lab
 	$(BIN)/streamlab demo $(if $(HEADLESS),--headless)
 
-lint: $(VENV)/test
+lint: $(VENV)/test $(MODULES)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(NPM) run lint
 
 # The tests run even when lint has something to say; either makes it fail.
-test: $(VENV)/test
-	@status=0; $(MAKE) --no-print-directory lint || status=1; $(BIN)/python -m pytest --cov || status=1; exit $$status
+test: $(VENV)/test $(MODULES)
+	@status=0; $(MAKE) --no-print-directory lint || status=1; ($(NPM) test) || status=1; \
+	$(BIN)/python -m pytest --cov || status=1; exit $$status
 
 # Peers pin versions of what the tests use too.
-$(VENV)-bench/bench: pyproject.toml
+$(VENV)-bench/bench: pyproject.toml $(FRONT)
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	PATH="$(CURDIR)/$(VENV)-bench/bin:$$PATH" tests/prepare.sh
@@ -54,4 +66,5 @@ bench: $(VENV)-bench/bench
 	$(VENV)-bench/bin/python benchmarks/run.py
 
 clean:
+	rm -rf labextension/lib labextension/node_modules streamlab/labextension streamlab/views/static
 	rm -rf $(VENV) $(VENV)-bench build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -24,7 +24,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['scripts/*.mjs'],
-    languageOptions: { globals: { console: 'readonly', process: 'readonly' } },
+    files: ['scripts/*.mjs', '*.mjs'],
+    languageOptions: { globals: { console: 'readonly', MouseEvent: 'readonly', globalThis: 'readonly', process: 'readonly' } },
   },
 );

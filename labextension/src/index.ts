@@ -1,6 +1,6 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-import { snapshotPlugin } from './snapshot';
+import { snapshotPlugin } from './snapshotPlugin';
 
 const plugins: JupyterFrontEndPlugin<void>[] = [snapshotPlugin];
 
