@@ -42,12 +42,27 @@ export function messagePanel(context: Context, seq: number): HTMLElement {
       const message = await context.link.ask(isMessage, 'open', { seq });
       title.textContent = message.offset === null ? `Message ${grouped(seq)}` : `Offset ${grouped(message.offset)}`;
       body.replaceChildren(facts(message), headers(message), values(context, message));
+      showField(body, context.latest.field);
     } catch (error) {
       body.replaceChildren(
         h('p', { class: 'sl-pad sl-bad', role: 'alert' }, messageOf(error)),
         button('Try again', { class: 'sl-pad', onclick: () => void open() }),
       );
     }
+  }
+}
+
+/** Bring the field whose cell was clicked into sight; its name may have dots of its own. */
+function showField(body: HTMLElement, field: string | null): void {
+  if (field === null) return;
+  for (const item of body.querySelectorAll<HTMLElement>('.sl-treeitem[data-path]')) {
+    const path: unknown = JSON.parse(item.dataset.path ?? '[]');
+    if (!Array.isArray(path) || path.join('.') !== field) continue;
+    if (item.getAttribute('aria-expanded') === 'false') item.dispatchEvent(new CustomEvent('sl-toggle'));
+    item.classList.add('sl-asked');
+    const [inner, outer] = [item.getBoundingClientRect(), body.getBoundingClientRect()];
+    if (inner.bottom > outer.bottom) body.scrollTop += inner.top - outer.top - outer.height / 3;
+    return;
   }
 }
 
