@@ -161,7 +161,7 @@ export class Grid {
   private place(): void {
     const { first, count } = this.scroll.drawn();
     const known = Array.from({ length: count }, (_, i) => this.store.at(first + i));
-    if (this.columns.placed.length === 0) this.columns.font = getComputedStyle(this.element).font;
+    if (this.columns.placed.length === 0) this.columns.font = fontOf(this.element);
     if (this.columns.layout(this.store.columns, this.context.ui.get(), known)) {
       this.rows.replaced();
       this.canvas.style.width = this.head.element.style.width = `${this.columns.width}px`;
@@ -228,6 +228,12 @@ export class Grid {
       Array.from({ length: count }, (_, i) => this.store.at(first + i)),
     );
   }
+}
+
+/** Not the shorthand: it is empty where digits are tabular. */
+function fontOf(element: Element): string {
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(element);
+  return `${fontWeight} ${fontSize} ${fontFamily}`;
 }
 
 export const PAGE_ROWS = Math.ceil(320 / ROW_HEIGHT);

@@ -70,8 +70,10 @@ function facts(message: Message): HTMLElement {
   const rows: [string, string | null][] = [
     ['topic', message.topic],
     ['partition', message.partition === null ? null : String(message.partition)],
-    ['time', message.timestamp === null ? null : moment(message.timestamp)],
-    ['time is', message.timestampType || null],
+    [
+      'time',
+      message.timestamp === null ? null : `${moment(message.timestamp)}${message.timestampType && `, ${message.timestampType}`}`,
+    ],
     ['key', message.rawKey === null && message.key.k === 'z' ? null : oneLine(message.key, 400)],
     ['sizes', sizes(message)],
     ['decoder', message.decoder],
