@@ -9,7 +9,9 @@ import { tags } from '@lezer/highlight';
 import type { EditorOptions, MountedEditor } from './editor';
 
 const LEAVE_MS = 4000;
-const color = (name: string, fallback: string): string => `var(--jp-mirror-editor-${name}-color, ${fallback})`;
+/** JupyterLab's colours, a little nearer to the text's: some of them are too faint on our background. */
+const color = (name: string, fallback: string): string =>
+  `color-mix(in srgb, var(--jp-mirror-editor-${name}-color, ${fallback}) 82%, var(--sl-fg))`;
 
 const highlights = HighlightStyle.define([
   { tag: tags.keyword, color: color('keyword', '#008000'), fontWeight: 'bold' },

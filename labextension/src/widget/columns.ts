@@ -20,6 +20,7 @@ const ROOM: Record<Column['kind'], string> = {
   w: 'xxxxxxxx',
 };
 const LONGEST = 60;
+const UNKNOWN_WIDTH = 80;
 
 export interface Placed {
   column: Column;
@@ -36,24 +37,28 @@ export class Columns {
   placed: Placed[] = [];
   width = 0;
   private readonly auto = new Map<string, number>();
-  private key = '';
+  private columns: Column[] = [];
+  private hidden: string[] = [];
+  private widths: Ui['widths'] = {};
+  private guessed: StoredRow['places'] | null = null;
   private pen: CanvasRenderingContext2D | null = null;
 
   /** Lay out again if something changed; true if so. */
   layout(columns: Column[], ui: Ui, rows: (StoredRow | undefined)[]): boolean {
-    this.guess(columns, rows);
-    const key = JSON.stringify([columns, ui.hidden, ui.widths, columns.map(column => this.auto.get(column.name))]);
-    if (key === this.key) return false;
-    this.key = key;
+    const guessed = this.guess(columns, rows);
+    const same = columns === this.columns && ui.hidden === this.hidden && ui.widths === this.widths;
+    if (same && !guessed) return false;
+    ({ hidden: this.hidden, widths: this.widths } = ui);
+    this.columns = columns;
     const hidden = new Set(ui.hidden);
     let left = 0;
     this.placed = [];
-    columns.forEach(column => {
-      if (hidden.has(column.name)) return;
-      const width = Math.max(MIN_WIDTH, Math.round(ui.widths[column.name] ?? this.auto.get(column.name) ?? 80));
+    for (const column of columns) {
+      if (hidden.has(column.name)) continue;
+      const width = Math.max(MIN_WIDTH, Math.round(ui.widths[column.name] ?? this.auto.get(column.name) ?? UNKNOWN_WIDTH));
       this.placed.push({ column, left, width });
       left += width;
-    });
+    }
     this.width = left;
     return true;
   }
@@ -89,15 +94,20 @@ export class Columns {
     return this.pen ? this.pen.measureText(start).width : start.length * CHAR;
   }
 
-  /** Widths are guessed once, from the first rows: nothing moves that the user did not move. */
-  private guess(columns: Column[], rows: (StoredRow | undefined)[]): void {
+  /** Widths are guessed once, from the first rows: nothing moves that the user did not move. True if one was. */
+  private guess(columns: Column[], rows: (StoredRow | undefined)[]): boolean {
     const known = rows.filter(row => row !== undefined).slice(0, LOOKED_AT);
-    if (known.length === 0) return;
-    columns.forEach(column => {
-      if (this.auto.has(column.name) || !known[0]?.places.has(column.name)) return;
+    const places = known[0]?.places;
+    if (!places || places === this.guessed) return false;
+    this.guessed = places;
+    let some = false;
+    for (const column of columns) {
+      if (this.auto.has(column.name) || !places.has(column.name)) continue;
       const room = column.name === 'offset' ? 2 * CHAR : 0; // it will have more digits soon
       this.auto.set(column.name, Math.min(MAX_AUTO_WIDTH, this.fitting(column, known) + room));
-    });
+      some = true;
+    }
+    return some;
   }
 }
 

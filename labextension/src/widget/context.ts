@@ -9,7 +9,12 @@ export interface Context {
   /** Aborted when the view goes. */
   readonly signal: AbortSignal;
   /** The latest of what the kernel said, null before the first frame. */
-  readonly latest: { head: Head | null; pipe: Pipe | null };
+  readonly latest: {
+    head: Head | null;
+    pipe: Pipe | null;
+    /** The field whose cell was clicked: it is shown first in the message. */
+    field: string | null;
+  };
   /** Say something in the line below the pipeline. */
   notice(text: string, kind: 'info' | 'alarm'): void;
   /** Tell a screen reader; for changes of state only. */

@@ -63,7 +63,7 @@ export function errorsTab(context: Context): ErrorsTab {
     older.hidden = drawn.size === 0 || drawn.size >= latest.kept || oldest === 0;
     empty.hidden = drawn.size > 0;
     bar.hidden = drawn.size === 0;
-    setText(summary, `${count(latest.total, 'alarm')}, the latest ${grouped(latest.kept)} are kept`);
+    setText(summary, `${count(latest.total, 'error')}, the latest ${grouped(latest.kept)} are kept`);
     counted();
   }
 

@@ -87,7 +87,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
     link,
     ui,
     signal,
-    latest: { head: null, pipe: null },
+    latest: { head: null, pipe: null, field: null },
     notice: (text, kind) => notice.update({ text, kind, own: true }),
     announce: text => setText(live, text),
     newProcessor: () => side.newProcessor(),

@@ -5,7 +5,7 @@
  * row, so that what is in sight stays where it is though the window slides below it.
  */
 import type { Context } from './context';
-import { h, setAttribute, setClass } from './dom';
+import { h, setAttribute } from './dom';
 import { Columns } from './columns';
 import { GridHead } from './gridhead';
 import { GridRows } from './gridrows';
@@ -36,7 +36,7 @@ export class Grid {
   private readonly source: RowSource;
   private expected = -1;
   private expectedLeft = 0;
-  private held = false;
+  private pressed = false;
   private late: [Rows, DataView | null] | null = null;
   private toTop = false;
 
@@ -58,10 +58,10 @@ export class Grid {
     this.source = new RowSource(context.link, this.store, (section, buffer) => this.receive(section, buffer));
     this.element.addEventListener('scroll', () => this.scrolled(), { passive: true });
     this.element.addEventListener('keydown', event => gridKeys(this, event));
-    this.element.addEventListener('pointerdown', () => this.hold());
+    this.element.addEventListener('pointerdown', event => (this.pressed = event.target !== this.element));
     this.element.addEventListener('click', event => this.clicked(event));
-    document.addEventListener('pointerup', this.letGo, { signal: context.signal });
-    document.addEventListener('selectionchange', this.letGo, { signal: context.signal });
+    for (const name of ['pointerup', 'pointercancel', 'selectionchange'])
+      document.addEventListener(name, this.letGo, { signal: context.signal });
     context.ui.listen((now, before) => this.interfaceChanged(now, before));
     const sizes = new ResizeObserver(() => this.resized());
     sizes.observe(this.element);
@@ -70,7 +70,7 @@ export class Grid {
 
   /** A block of rows came, in a frame or as an answer. */
   receive(section: Rows, buffer: DataView | null): void {
-    if (this.held) {
+    if (this.pressed || this.selecting()) {
       this.late = [section, buffer];
       return;
     }
@@ -124,8 +124,9 @@ export class Grid {
   }
 
   /** Open the message of a row in the inspector. */
-  open(index: number): void {
+  open(index: number, field: string | null = this.columns.placed[this.activeColumn]?.column.name ?? null): void {
     const row = this.store.at(index);
+    this.context.latest.field = field;
     if (row) this.context.ui.patch({ selected: { kind: 'message', seq: row.seq }, follow: false });
   }
 
@@ -160,7 +161,7 @@ export class Grid {
   private place(): void {
     const { first, count } = this.scroll.drawn();
     const known = Array.from({ length: count }, (_, i) => this.store.at(first + i));
-    if (this.columns.placed.length === 0) this.columns.font = getComputedStyle(this.element).font;
+    if (this.columns.placed.length === 0) this.columns.font = fontOf(this.element);
     if (this.columns.layout(this.store.columns, this.context.ui.get(), known)) {
       this.rows.replaced();
       this.canvas.style.width = this.head.element.style.width = `${this.columns.width}px`;
@@ -196,7 +197,7 @@ export class Grid {
     if (!found || this.selecting()) return;
     if (found.column) this.activeColumn = this.columns.placed.indexOf(found.column);
     this.activate(found.index);
-    this.open(found.index);
+    this.open(found.index, found.column?.column.name);
   }
 
   private interfaceChanged(now: Ui, before: Ui): void {
@@ -206,19 +207,13 @@ export class Grid {
     this.draw();
   }
 
-  /** While the mouse selects, what is under it stays. */
-  private hold(): void {
-    this.held = true;
-    setClass(this.element, 'sl-held', true);
-  }
-
+  /** While the mouse selects, and while text is selected, what is there stays; then the latest is shown. */
   private readonly letGo = (event: Event): void => {
-    if (!this.held || (event.type === 'selectionchange' && !this.late) || this.selecting()) return;
-    this.held = false;
-    setClass(this.element, 'sl-held', false);
+    if (event.type !== 'selectionchange') this.pressed = false;
+    if (this.pressed || !this.late || this.selecting()) return;
     const late = this.late;
     this.late = null;
-    if (late) this.receive(...late);
+    this.receive(...late);
   };
 
   private selecting(): boolean {
@@ -233,6 +228,12 @@ export class Grid {
       Array.from({ length: count }, (_, i) => this.store.at(first + i)),
     );
   }
+}
+
+/** Not the shorthand: it is empty where digits are tabular. */
+function fontOf(element: Element): string {
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(element);
+  return `${fontWeight} ${fontSize} ${fontFamily}`;
 }
 
 export const PAGE_ROWS = Math.ceil(320 / ROW_HEIGHT);

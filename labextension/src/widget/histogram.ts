@@ -14,7 +14,7 @@ export interface Histogram {
 
 export function histogram(context: Context): Histogram {
   const { ui } = context;
-  const bars = svg('g', { class: 'sl-bars' });
+  const bars = svg('path', { class: 'sl-bars', d: '' });
   const range = svg('rect', { class: 'sl-brush', y: 0, height: HEIGHT, width: 0 });
   const picture = svg(
     'svg',
@@ -67,17 +67,11 @@ export function histogram(context: Context): Histogram {
   function drawBars(): void {
     const top = Math.max(1, ...hist.counts);
     const width = WIDTH / Math.max(1, hist.counts.length);
-    while (bars.childElementCount < hist.counts.length) bars.append(svg('rect'));
-    while (bars.childElementCount > hist.counts.length) bars.lastElementChild?.remove();
-    hist.counts.forEach((value, i) => {
-      const bar = bars.children[i];
-      if (!bar) return;
+    const shapes = hist.counts.map((value, i) => {
       const height = value === 0 ? 0 : Math.max(1.5, (value / top) * (HEIGHT - 2));
-      setAttribute(bar, 'x', (i * width).toFixed(2));
-      setAttribute(bar, 'width', Math.max(0.5, width * 0.78).toFixed(2));
-      setAttribute(bar, 'y', (HEIGHT - height).toFixed(2));
-      setAttribute(bar, 'height', height.toFixed(2));
+      return `M${(i * width).toFixed(1)} ${HEIGHT}v-${height.toFixed(1)}h${Math.max(0.5, width * 0.78).toFixed(1)}v${height.toFixed(1)}z`;
     });
+    setAttribute(bars, 'd', shapes.join(''));
     const empty = hist.counts.length === 0;
     from.textContent = empty ? 'No event time yet' : clock(hist.from, false);
     to.textContent = empty ? '' : `${clock(end(), false)} UTC`;

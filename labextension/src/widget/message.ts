@@ -42,6 +42,7 @@ export function messagePanel(context: Context, seq: number): HTMLElement {
       const message = await context.link.ask(isMessage, 'open', { seq });
       title.textContent = message.offset === null ? `Message ${grouped(seq)}` : `Offset ${grouped(message.offset)}`;
       body.replaceChildren(facts(message), headers(message), values(context, message));
+      showField(body, context.latest.field);
     } catch (error) {
       body.replaceChildren(
         h('p', { class: 'sl-pad sl-bad', role: 'alert' }, messageOf(error)),
@@ -51,12 +52,28 @@ export function messagePanel(context: Context, seq: number): HTMLElement {
   }
 }
 
+/** Bring the field whose cell was clicked into sight; its name may have dots of its own. */
+function showField(body: HTMLElement, field: string | null): void {
+  if (field === null) return;
+  for (const item of body.querySelectorAll<HTMLElement>('.sl-treeitem[data-path]')) {
+    const path: unknown = JSON.parse(item.dataset.path ?? '[]');
+    if (!Array.isArray(path) || path.join('.') !== field) continue;
+    if (item.getAttribute('aria-expanded') === 'false') item.dispatchEvent(new CustomEvent('sl-toggle'));
+    item.classList.add('sl-asked');
+    const [inner, outer] = [item.getBoundingClientRect(), body.getBoundingClientRect()];
+    if (inner.bottom > outer.bottom) body.scrollTop += inner.top - outer.top - outer.height / 3;
+    return;
+  }
+}
+
 function facts(message: Message): HTMLElement {
   const rows: [string, string | null][] = [
     ['topic', message.topic],
     ['partition', message.partition === null ? null : String(message.partition)],
-    ['time', message.timestamp === null ? null : moment(message.timestamp)],
-    ['time is', message.timestampType || null],
+    [
+      'time',
+      message.timestamp === null ? null : `${moment(message.timestamp)}${message.timestampType && `, ${message.timestampType}`}`,
+    ],
     ['key', message.rawKey === null && message.key.k === 'z' ? null : oneLine(message.key, 400)],
     ['sizes', sizes(message)],
     ['decoder', message.decoder],

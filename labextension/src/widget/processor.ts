@@ -49,7 +49,7 @@ export function counters(node: PipeNode): string {
     `in ${grouped(node.seen)}`,
     `out ${grouped(node.passed)}`,
     `skipped ${grouped(node.skipped)}`,
-    count(node.errors, 'alarm'),
+    count(node.errors, 'error'),
   ];
   if (node.seconds !== null && node.seen > 0) parts.push(`${duration(node.seconds / node.seen)} each`);
   return parts.join('   ');

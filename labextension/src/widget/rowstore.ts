@@ -39,18 +39,24 @@ export class RowStore {
   private readonly known = new Map<string, Column>();
   private meta: Column[] = [];
   private names: string[] = [];
+  /** Made when somebody asks, and the same until something changed. */
+  private all: Column[] | null = null;
+  private noted: Column[] = [];
 
   /** All columns: those of every message first, then the fields of values; nothing is known yet of some of those. */
   get columns(): Column[] {
-    return [
+    this.all ??= [
       ...this.meta,
       ...this.names.map(name => this.known.get(name) ?? { name, kind: 's' as const, group: 'value' as const }),
     ];
+    return this.all;
   }
 
   /** The fields that there are. */
   setNames(names: string[]): void {
+    if (names.length === this.names.length && names.every((name, i) => name === this.names[i])) return;
     this.names = names;
+    this.all = null;
   }
 
   /**
@@ -87,7 +93,9 @@ export class RowStore {
   }
 
   private note(columns: Column[]): void {
-    if (columns.length === 0) return;
+    if (columns.length === 0 || sameColumns(columns, this.noted)) return;
+    this.noted = columns;
+    this.all = null;
     this.meta = columns.filter(column => column.group === 'meta');
     const names = new Set(this.names);
     for (const column of columns) {
@@ -111,6 +119,12 @@ export class RowStore {
     const far = [...this.rows.keys()].sort((a, b) => Math.abs(b - centre) - Math.abs(a - centre));
     for (const number of far.slice(0, this.rows.size - KEPT / 2)) this.rows.delete(number);
   }
+}
+
+function sameColumns(now: Column[], before: Column[]): boolean {
+  return (
+    now.length === before.length && now.every((column, i) => column.name === before[i]?.name && column.kind === before[i].kind)
+  );
 }
 
 export function cellText(cell: Cell | undefined): string {

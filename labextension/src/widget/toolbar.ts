@@ -87,7 +87,7 @@ export function toolbar(context: Context): Toolbar {
       setAttribute(state, 'data-state', head.state);
       setAttribute(state, 'title', head.detail);
       setText(name, head.name);
-      setText(mode, head.start === '' ? head.mode : `${head.mode}, from ${head.start}`);
+      setText(mode, head.state === 'retrying' ? head.detail : head.start === '' ? head.mode : `${head.mode}, from ${head.start}`);
       setAttribute(mode, 'title', mode.textContent);
       run.update(head);
       stop.disabled = isOver(head);
