@@ -17,7 +17,7 @@ from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
-from streamlab.runtime.io import on_io, wait
+from streamlab.runtime.io import close_at_end, close_now, on_io, wait
 from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
 from streamlab.streams import Stream
@@ -108,6 +108,8 @@ class App:
         self.conf = settings(id=id, broker=broker, ack_on_error=ack_on_error, **options)
         self.conf.Stream = options.get("Stream", Stream)
         self._client = open_broker(broker, **security)
+        close_at_end(self._client.close)
+        weakref.finalize(self, close_now, self._client.close).atexit = False
         self.flow_control = FlowControlEvent()
         self.consumer: Any = Consumer(self)
         self.agents: dict[str, Agent] = {}

@@ -17,7 +17,7 @@ from streamlab.events import TP
 from streamlab.runtime import discovery
 from streamlab.runtime.acks import AckStore
 from streamlab.runtime.handover import MAX_BYTES, Handover
-from streamlab.runtime.io import io_loop, on_io, submit
+from streamlab.runtime.io import end_first, io_loop, on_io, submit
 from streamlab.runtime.member import Member
 from streamlab.runtime.observer import Observer
 from streamlab.runtime.outages import FIRST_CONNECT_S
@@ -164,6 +164,7 @@ class Feed:
             self._set_stopped()
         else:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="streamlab-feed")
+            end_first.add(self._task)
 
     async def _run(self) -> None:
         self.set_state("connecting")

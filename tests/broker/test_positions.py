@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamlab.broker import positions_back
+from streamlab.broker import positions, positions_back
 from streamlab.broker.base import Isolation, ReaderOptions, RecordBatch, Watermarks
 from streamlab.broker.memory import MemoryBroker
 from streamlab.broker.memory_log import MemoryRecord
@@ -201,12 +201,21 @@ async def test_starts_are_resolved(broker: MemoryBroker, start: Any, first: int,
         (1, 1, 1),
         (-2, 8, 1),
         ({0: 4}, 4, 3),
-        (Time(-297_000), 3, 3),  # and five minutes
+        (Time(3_000), 10, 3),  # so few may all be out of order
     ],
 )
 async def test_stops_are_resolved(broker: MemoryBroker, stop: Any, first: int, second: int) -> None:
     found = await resolve(parse(stop, end=True), broker, BOTH, "read_uncommitted", 10_000, end=True)
     assert found == {FIRST: first, SECOND: second}
+
+
+@pytest.mark.parametrize(("lateness_ms", "late_records", "first", "second"), [(3_000, 2, 7, 3), (1_000, 4, 8, 3), (0, 0, 4, 3)])
+async def test_a_stop_time_leaves_room_by_time_or_by_offset_whichever_reaches_further(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, lateness_ms: int, late_records: int, first: int, second: int
+) -> None:
+    monkeypatch.setattr(positions, "LATENESS_MS", lateness_ms)
+    monkeypatch.setattr(positions, "LATE_RECORDS", late_records)
+    assert await resolve(Time(4_000), broker, BOTH, "read_uncommitted", 0, end=True) == {FIRST: first, SECOND: second}
 
 
 async def test_partitions_that_a_start_does_not_name_are_not_read(broker: MemoryBroker) -> None:
