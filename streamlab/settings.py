@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -48,16 +49,28 @@ FAUST_OPTIONS = frozenset(
 )  # fmt: skip
 
 
+MEANT = {"user": "sasl_plain_username", "username": "sasl_plain_username", "password": "sasl_plain_password"}
+SECRET = re.compile("passw|secret|token|credential|private", re.IGNORECASE)
+
+
+class Settings(SimpleNamespace):
+    """Options as attributes; what may be a secret is not shown."""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={'...' if SECRET.search(name) else repr(setting)}" for name, setting in vars(self).items())
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
 def is_security_option(name: str) -> bool:
     """Tell whether an option is about TLS or SASL, and so the broker's to check."""
     return name == "config" or name.startswith(("security_", "sasl_", "ssl_"))
 
 
-def settings(**options: Any) -> SimpleNamespace:
+def settings(**options: Any) -> Settings:
     """Return the options as attributes, with defaults; unknown ones are kept too, and warned about by name."""
     known = FAUST_OPTIONS | DEFAULTS.keys() | {"id", "broker"}
     for name in options.keys() - known:
-        near = difflib.get_close_matches(name, known, n=1)
+        near = [MEANT[name]] if name in MEANT else difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         warnings.warn(f"App does not know the option {name!r}{hint}", UserWarning, stacklevel=4)
-    return SimpleNamespace(**{**DEFAULTS, **options})
+    return Settings(**{**DEFAULTS, **options})

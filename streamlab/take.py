@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from streamlab.baskets import Basket
 from streamlab.channels import seconds
 from streamlab.errors import InvalidValue
-from streamlab.events import Event, current_cell
+from streamlab.events import Event, current_cell, shortened
 from streamlab.iteration import LATE, Timer
 
 if TYPE_CHECKING:
@@ -95,6 +96,12 @@ class Batch(list[T], Generic[T]):
             basket = Basket.of_cells(values, self.basket.cells[index])
             return Batch(values, basket, number=self.number, reason=self.reason, memory=self.memory)
         return super().__getitem__(index)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's signature
+        """Show the first values in a line, where there is no HTML; ``repr`` is the whole list's."""
+        shown = shortened.repr(list(islice(self, shortened.maxlist + 1)))
+        more = f" ({len(self):,} values)" if len(self) > shortened.maxlist else ""
+        printer.text("[...]" if cycle else shown + more)
 
     def _repr_html_(self) -> str:
         from streamlab.frames import batch_html

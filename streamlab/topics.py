@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 from streamlab.channels import Channel, seconds
 from streamlab.codecs import Schema
@@ -104,8 +104,9 @@ class Topic(Channel[T]):
             self.schema.key_serializer = key_serializer
         if value_serializer is not None:
             self.schema.value_serializer = value_serializer
-        self._topics = tuple(topics or ())
+        self._topics: tuple[str, ...] = ()
         self._pattern: re.Pattern[str] | None = None
+        self.topics = tuple(topics or ())
         self.pattern = pattern
         self.partitions = partitions
         self.retention = retention
@@ -128,6 +129,9 @@ class Topic(Channel[T]):
     def topics(self, names: Sequence[str]) -> None:
         if names and self.pattern is not None:
             raise InvalidType("a topic has names or a pattern, not both")
+        for name in names:
+            if not isinstance(name, str):
+                raise InvalidType(f"a topic's name is text, not {name!r}")
         self._topics = tuple(names)
 
     @property
@@ -139,7 +143,10 @@ class Topic(Channel[T]):
     def pattern(self, pattern: str | re.Pattern[str] | None) -> None:
         if pattern and self.topics:
             raise InvalidType("a topic has names or a pattern, not both")
-        self._pattern = re.compile(pattern) if pattern else None
+        try:
+            self._pattern = re.compile(pattern) if pattern else None
+        except re.error as error:
+            raise InvalidValue(f"{pattern!r} is no regular expression: {error}") from error
 
     @property
     def partitions(self) -> int | None:
@@ -398,14 +405,16 @@ class Topic(Channel[T]):
             except TopicExists:
                 continue
 
-    def peek(self, n: int = 10) -> Batch[T]:
+    def peek(self, n: SupportsIndex = 10) -> Batch[T]:
         """Return the last ``n`` messages as a Batch, without a stream; a plain call for any cell."""
         from streamlab import reading
 
         batch: Batch[T] = reading.peek(self, n)
         return batch
 
-    def read(self, *, start: Any = "earliest", stop: Any = "end", limit: int | None = None, **options: Any) -> pd.DataFrame:
+    def read(
+        self, *, start: Any = "earliest", stop: Any = "end", limit: SupportsIndex | None = None, **options: Any
+    ) -> pd.DataFrame:
         """Read from ``start`` to ``stop`` and return one DataFrame; a plain call for any cell.
 
         See ``streamlab.reading.read`` for the options: ``max_bytes``, ``on_error``, ``isolation``, ``progress``.

@@ -113,6 +113,8 @@ class TestEvent:
     def test_it_shows_itself(self, event: sl.Event) -> None:
         assert repr(event) == "<Event: k='key' v='value'>"
         assert "value" in event._repr_html_()
+        event.value = {"text": "y" * 10_000_000}
+        assert len(repr(event)) < 300
 
 
 async def test_events_of_a_topic_keep_all_of_a_record(app: sl.App) -> None:

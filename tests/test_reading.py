@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import tqdm.auto
@@ -324,6 +325,12 @@ def test_peek_of_a_short_topic_shows_all(app: sl.App) -> None:
     batch = app.topic("orders").peek()
     assert list(batch) == [{"n": 0}, {"n": 1}]
     assert batch.reason == "end"
+
+
+def test_numbers_out_of_a_frame_are_taken(app: sl.App) -> None:
+    fill(app, numbers(5))
+    topic = app.topic("orders")
+    assert len(topic.peek(np.int64(2))) == len(topic.read(limit=np.int64(2))) == 2
 
 
 def test_peek_follows_the_topics_policy(app: sl.App) -> None:

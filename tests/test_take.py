@@ -12,10 +12,17 @@ from typing import Any
 
 import pydantic
 import pytest
+from IPython.lib.pretty import pretty
 
 import streamlab as sl
 from streamlab.take import WithinFrom
 from tests.streaming import first, put_all, rest, turns, until
+
+
+def plain(value: object) -> str:
+    """Return what IPython shows where there is no HTML."""
+    shown: str = pretty(value)  # type: ignore[no-untyped-call]
+    return shown
 
 
 @pytest.fixture
@@ -410,6 +417,12 @@ class TestBatch:
         batch = sl.Batch([{"a": 1}])
         assert batch.events == [None]
         assert list(batch.to_frame()["a"]) == [1]
+
+    def test_in_plain_text_it_stays_short(self) -> None:
+        assert plain(sl.Batch([{"a": 1}])) == "[{'a': 1}]"
+        assert plain(sl.Batch(range(1000))) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...] (1,000 values)"
+        assert len(plain(sl.Batch([{"x": "y" * 10_000_000}, b"z" * 10_000_000]))) < 1000
+        assert repr(sl.Batch([1, 2])) == "[1, 2]"
 
     async def test_it_shows_itself_as_a_table(self, app: sl.App) -> None:
         (batch,) = await rest(app.stream([{"a": "<b>"}]).take(1))

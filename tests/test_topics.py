@@ -44,6 +44,15 @@ def test_a_topic_without_a_single_name_says_so(
         app.topic(*names, pattern=pattern).get_topic_name()
 
 
+def test_what_is_no_name_and_no_pattern_is_refused(app: sl.App) -> None:
+    names: Any = (5, b"orders", None)
+    for name in names:
+        with pytest.raises(sl.InvalidType, match="name is text"):
+            app.topic(name)
+    with pytest.raises(sl.InvalidValue, match="regular expression"):
+        app.topic(pattern="orders-(")
+
+
 def test_names_and_a_pattern_exclude_each_other(app: sl.App) -> None:
     with pytest.raises(TypeError, match="not both"):
         app.topic("orders", pattern="o.*")

@@ -58,6 +58,10 @@ def _kafka(hosts: str, options: dict[str, Any]) -> Broker:
         raise ImproperlyConfigured(
             "User and password do not belong in the url, which is shown: give sasl_plain_username= and sasl_plain_password=."
         )
+    if "?" in hosts:
+        raise ImproperlyConfigured(
+            f"Settings do not belong in the url (after the question mark): give them as arguments. {FORMS}"
+        )
     addresses = tuple(_address(part.strip()) for part in hosts.split(",") if part.strip())
     if not addresses:
         raise ImproperlyConfigured(f"The url names no host. {FORMS}")

@@ -18,7 +18,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from streamlab.broker.base import Broker, Isolation, Watermarks
 from streamlab.broker.positions_back import last_records
@@ -141,7 +142,9 @@ def _mapping(value: Mapping[Any, Any], *, end: bool) -> Position | None:
 def _partition(key: Any) -> int | None:
     if isinstance(key, str) and key.strip().isdecimal():
         return int(key)
-    return key if isinstance(key, int) and not isinstance(key, bool) and key >= 0 else None
+    if not isinstance(key, SupportsIndex) or isinstance(key, bool):
+        return None
+    return number if (number := index(key)) >= 0 else None
 
 
 def _single(value: Any, *, end: bool) -> Position | None:
@@ -149,8 +152,8 @@ def _single(value: Any, *, end: bool) -> Position | None:
         return value
     if isinstance(value, str):
         return _text(value.strip(), end=end)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _number(value)
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return _number(index(value))
     if isinstance(value, datetime):
         return _time(value)
     if isinstance(value, date):

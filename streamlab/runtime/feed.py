@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from streamlab.broker.base import Broker, Isolation, RecordBatch
 from streamlab.broker.positions import Ago, Earliest, Latest, Offset, Position, Time, parse, resolve
-from streamlab.errors import ImproperlyConfigured, InvalidPosition, StreamlabError
+from streamlab.errors import ImproperlyConfigured, InvalidPosition, InvalidValue, StreamlabError
 from streamlab.events import TP
 from streamlab.runtime import discovery
 from streamlab.runtime.acks import AckStore
@@ -89,12 +89,15 @@ class Feed:
     ) -> None:
         if group is not None and partitions is not None:
             raise ImproperlyConfigured(f"group {group!r} assigns the partitions itself: give group or partitions, not both")
+        if isolation not in get_args(Isolation):
+            raise InvalidValue(f'isolation is "read_uncommitted" or "read_committed", not {isolation!r}')
         self.broker = broker
         self.topics = topics
         self.group = group
         self.start = _start(start, group)
         self.stop_at = None if stop is None else parse(stop, end=True)
-        _check_order(self.start, self.stop_at)
+        if _lies_after(self.start, self.stop_at):
+            raise InvalidPosition(f"start={start!r} lies after stop={stop!r}: give a later stop or an earlier start")
         self.isolation: Isolation = isolation
         self.partitions = partitions
         self.broker_timeout_s = broker_timeout_s
@@ -268,15 +271,10 @@ def _start(start: Any, group: str | None) -> Position:
     return parse(start, end=False)
 
 
-def _check_order(start: Position, stop: Position | None) -> None:
-    """Raise InvalidPosition where it can be seen without asking anybody that the start lies after the stop."""
+def _lies_after(start: Position, stop: Position | None) -> bool:
+    """Tell whether it can be seen without asking anybody that the start lies after the stop."""
     if isinstance(start, Offset) and isinstance(stop, Offset):
-        wrong = start.offset > stop.offset
-    elif isinstance(start, Time) and isinstance(stop, Time):
-        wrong = start.ms > stop.ms
-    elif isinstance(start, Ago) and isinstance(stop, Ago):
-        wrong = start.ms < stop.ms
-    else:
-        return
-    if wrong:
-        raise InvalidPosition(f"start ({start}) lies after stop ({stop}): give a later stop or an earlier start")
+        return start.offset > stop.offset
+    if isinstance(start, Time) and isinstance(stop, Time):
+        return start.ms > stop.ms
+    return isinstance(start, Ago) and isinstance(stop, Ago) and start.ms < stop.ms

@@ -37,6 +37,9 @@ def test_credentials_in_the_url_are_refused_and_not_repeated() -> None:
     with pytest.raises(ImproperlyConfigured, match="sasl_plain_password") as caught:
         open_broker("kafka://alice:hunter2@localhost:9092")
     assert "hunter2" not in str(caught.value)
+    with pytest.raises(ImproperlyConfigured, match="question mark") as caught:
+        open_broker("kafka://localhost:9092?password=hunter2")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_memory_takes_no_security_options() -> None:

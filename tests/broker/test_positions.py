@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,6 +118,7 @@ def test_a_date_is_its_local_midnight(zone: str) -> None:
         {},
         {"a": 1},
         {-1: 5},
+        np.True_,
         {True: 5},
         {0: {0: 1}},
         {0: "soon"},
@@ -127,6 +129,11 @@ def test_a_date_is_its_local_midnight(zone: str) -> None:
 def test_anything_else_is_refused_with_what_is_allowed(value: Any) -> None:
     with pytest.raises(InvalidPosition, match=r"^stop=.* is no position\. Give .*\"end\".*-100.*-10m"):
         parse(value, end=True)
+
+
+def test_numbers_out_of_a_frame_are_numbers() -> None:
+    assert parse(np.int64(-5), end=False) == LastN(5)
+    assert parse({np.int32(1): np.uint8(7)}, end=True) == PerPartition(((1, Offset(7)),))
 
 
 @settings(deadline=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -135,7 +135,7 @@ async def test_between_two_times_when_records_are_hours_out_of_order(kafka: Kafk
     await plainly(client.create_topic, kafka.bootstrap, topic_name)
     records = [Rec(str(minute), timestamp_ms=noon_ms + minute * 60_000) for minute in order]
     await plainly(client.produce, kafka.bootstrap, topic_name, records)
-    between = {"start": "2026-11-23T13:40Z", "stop": "2026-11-23T14:30Z"}
+    between: dict[str, Any] = {"start": "2026-11-23T13:40Z", "stop": "2026-11-23T14:30Z"}
     async with app_on(kafka.url) as app:
         assert sorted(await rest(app.topic(topic_name).stream(**between))) == list(range(100, 150))
         frame = await plainly(lambda: app.topic(topic_name).read(**between))
