@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable
 from itertools import islice
+from operator import index
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from streamlab.baskets import Basket
 from streamlab.channels import seconds
-from streamlab.errors import InvalidValue
+from streamlab.errors import InvalidType, InvalidValue
 from streamlab.events import Event, current_cell, shortened
 from streamlab.iteration import LATE, Timer
 
@@ -157,13 +159,17 @@ class Take(Generic[T]):
         acks: bool = True,
         patient: bool = True,
     ) -> None:
-        if max_ < 1:
+        if not isinstance(max_, SupportsIndex):
+            raise InvalidType(f"a batch has a whole number of values, at most; not {max_!r}")
+        if index(max_) < 1:
             raise InvalidValue(f"a batch of at most {max_} values is never handed out: take at least 1")
         if within_from not in ("request", "first"):
             raise InvalidValue(f'within_from is "request" or "first", not {within_from!r}')
         self.stream = stream
-        self.max_ = max_
+        self.max_ = index(max_)
         self.within_s = seconds(within)
+        if self.within_s < 0 or math.isnan(self.within_s):
+            raise InvalidValue(f"within={within!r} is no time to wait: give seconds, or None for no limit")
         self.within_from = within_from
         self._pick = pick
         self._acks = acks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import weakref
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 from streamlab.channels import Channel, seconds
 from streamlab.codecs import Schema
 from streamlab.errors import InvalidState, InvalidType, InvalidValue, TopicExists
-from streamlab.events import TP, Event, Message, RecordMetadata
+from streamlab.events import TP, Event, Message, RecordMetadata, shortened
 from streamlab.runtime.feed import Feed
 from streamlab.runtime.io import on_io
 from streamlab.sources import ChannelSource, OpenedBatch
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Topic"]
 
 T = TypeVar("T")
+LATEST_MS = 1 << 63
 BROKER_TIMEOUT_S = 60.0
 
 
@@ -363,14 +365,13 @@ class Topic(Channel[T]):
         name = self.get_topic_name()
         if self.partitions is not None or self.internal:
             await self.maybe_declare()
-        stamp = time.time() if timestamp is None else timestamp
         metadata = await on_io(
             self.app.client.send(
                 name,
                 key=schema.encode_key(key, key_serializer),
                 value=schema.encode_value(value, value_serializer),
                 partition=partition,
-                timestamp_ms=round(stamp * 1000),
+                timestamp_ms=milliseconds(time.time() if timestamp is None else timestamp),
                 headers=encoded_headers(headers),
             )
         )
@@ -437,7 +438,23 @@ def _event_of(item: Any, opened: OpenedBatch | None) -> Any:
     return item if opened is None else opened.build(item, opened.decode(item))
 
 
+def milliseconds(timestamp: float) -> int:
+    """Return seconds since 1970 as the milliseconds of a record."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if abs(stamp := round(timestamp * 1000)) < LATEST_MS:
+            return stamp
+    raise InvalidValue(f"a timestamp is seconds since 1970, such as time.time(); not {timestamp!r}")
+
+
 def encoded_headers(headers: Any) -> list[tuple[str, bytes | None]]:
     """Return headers as pairs of name and bytes, in order, duplicates kept."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+    try:
+        return [_encoded_header(*pair) for pair in (headers.items() if isinstance(headers, Mapping) else headers or ())]
+    except TypeError:
+        raise InvalidType(
+            f"headers are a mapping or pairs of a name and bytes (or text, or None): not {shortened.repr(headers)}"
+        ) from None
+
+
+def _encoded_header(name: str, value: str | bytes | None) -> tuple[str, bytes | None]:
+    return str.__str__(name), value.encode() if isinstance(value, str) else value and memoryview(value).tobytes()

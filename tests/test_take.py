@@ -49,6 +49,18 @@ def test_fewer_than_one_is_a_value_error(app: sl.App, name: str, max_: int) -> N
         getattr(app.stream([]), name)(max_, 1)
 
 
+@pytest.mark.parametrize("size", [1.5, "x", None])
+def test_a_size_is_a_whole_number(app: sl.App, size: Any) -> None:
+    with pytest.raises(sl.InvalidType, match="whole number"):
+        app.stream([1]).take(size)
+
+
+@pytest.mark.parametrize("within", [-1, float("nan")])
+def test_within_is_a_time_to_wait(app: sl.App, within: float) -> None:
+    with pytest.raises(sl.InvalidValue, match="within="):
+        app.stream([1]).take(1, within=within)
+
+
 def test_within_from_is_checked(app: sl.App) -> None:
     with pytest.raises(ValueError, match="within_from"):
         app.stream([]).take(1, within_from="last")  # type: ignore[arg-type]

@@ -146,7 +146,7 @@ class Producer:
                 await producer.client.force_metadata_update()
                 partitions = sorted(cluster.partitions_for_topic(topic) or ())
             if partition not in partitions:
-                raise InvalidValue(f"{topic} has no partition {partition}: it has {len(partitions)}, counted from 0.")
+                raise InvalidValue(f"{topic} has no partition {partition!r}: it has {len(partitions)}, counted from 0.")
             return partition
         if key is None:
             available = sorted(cluster.available_partitions_for_topic(topic) or partitions)

@@ -89,6 +89,8 @@ class Feed:
     ) -> None:
         if group is not None and partitions is not None:
             raise ImproperlyConfigured(f"group {group!r} assigns the partitions itself: give group or partitions, not both")
+        if group is not None and (not isinstance(group, str) or not group):
+            raise InvalidValue(f"a consumer group has a name, a text that is not empty; not {group!r}")
         if isolation not in get_args(Isolation):
             raise InvalidValue(f'isolation is "read_uncommitted" or "read_committed", not {isolation!r}')
         self.broker = broker

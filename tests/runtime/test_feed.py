@@ -37,6 +37,12 @@ def test_an_order_that_is_none_is_refused_as_it_was_written(broker: FailingBroke
         Feed(broker, ("orders",), start="-1h", stop="-2h")
 
 
+@pytest.mark.parametrize("group", ["", 5])
+def test_a_group_has_a_name(broker: FailingBroker, group: Any) -> None:
+    with pytest.raises(InvalidValue, match="consumer group has a name"):
+        Feed(broker, ("orders",), group=group)
+
+
 def test_an_isolation_that_is_none_is_refused_at_once(broker: FailingBroker) -> None:
     isolation: Any = "committed"
     with pytest.raises(InvalidValue, match=r"read_committed.*not 'committed'"):
