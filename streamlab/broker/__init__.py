@@ -30,7 +30,9 @@ def open_broker(url: str, **options: Any) -> Broker:
     ImproperlyConfigured
         For any other url or option.
     """
-    scheme, separator, rest = str(url).strip().partition("://")
+    if not isinstance(url, str):
+        raise ImproperlyConfigured(f"A broker's url is a text, not of type {type(url).__name__}. {FORMS}")
+    scheme, separator, rest = url.strip().partition("://")
     if not separator:
         scheme, rest = "kafka", scheme
     if scheme == "memory":

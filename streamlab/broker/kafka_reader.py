@@ -285,9 +285,15 @@ class KafkaReader:
         [(tp, offset)] = error.args[0].items()
         place = TP(*tp)
         low, high = (await self._lookup.watermarks([place], self._options.isolation))[place]
+        group = self._options.group
+        advice = (
+            'Start within the range, or with start="earliest".'
+            if group is None
+            else f"Group {group} stands there: move it (kafka-consumer-groups --reset-offsets), or read in another group."
+        )
         return OffsetOutOfRange(
             f"{place.topic} partition {place.partition} has no offset {offset}: it holds {low} to {high} (the end). "
-            'Older records may have been deleted by retention. Start within the range, or with start="earliest".',
+            f"Older records may have been deleted by retention. {advice}",
             topic=place.topic,
             partition=place.partition,
             offset=offset,
