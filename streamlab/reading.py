@@ -65,7 +65,7 @@ def read(  # noqa: PLR0913 - each of them is one question of the reader
     topic : Topic
         Its types, and ``on_error`` unless given, say how to decode.
     start, stop : position
-        As in ``Topic.stream``; "end" is the end as it is now.
+        As in ``Topic.stream``; "end" is the end as it is now, and so is a stop that lies beyond it.
     limit : int, optional
         Only so many messages, those that come first.
     max_bytes : int
@@ -168,7 +168,7 @@ def _feed(topic: Topic[Any], **options: Any) -> Iterator[Feed]:
     """Read a topic; afterwards nothing of it is left."""
     wait(asyncio.sleep(0))  # on the I/O thread this would wait for itself for ever: InvalidState says so
     iterator = topic.clone(is_iterator=True)
-    iterator._read_from(**options)
+    iterator._read_from(bounded=True, **options)
     source = iterator.source
     assert isinstance(source, ChannelSource)
     feed = source.feed

@@ -282,6 +282,7 @@ class Topic(Channel[T]):
                 isolation=options.get("isolation", "read_uncommitted"),
                 partitions=frozenset(partitions) if partitions else None,
                 broker_timeout_s=options.get("broker_timeout", BROKER_TIMEOUT_S),
+                bounded=options.get("bounded", False),
             )
 
         if pattern is None and not topics:

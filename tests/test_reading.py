@@ -99,6 +99,12 @@ def test_start_and_stop_are_positions(app: sl.App) -> None:
     assert topic.read(start=moment.to_pydatetime())["n"].tolist() == [8, 9]
 
 
+@pytest.mark.parametrize("stop", [1000, "2100-01-01", {0: 1000}])
+def test_a_stop_beyond_the_end_is_the_end(app: sl.App, stop: Any) -> None:
+    fill(app, numbers(10))
+    assert len(app.topic("orders").read(start=3, stop=stop)) == 7
+
+
 def test_a_limit_ends_it_early(app: sl.App) -> None:
     fill(app, numbers(10))
     assert app.topic("orders").read(limit=4)["n"].tolist() == [0, 1, 2, 3]

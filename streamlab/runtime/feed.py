@@ -54,6 +54,8 @@ class Feed:
     broker_timeout_s : float or None
         How long an outage may last before BrokerUnavailable is raised; None for ever. A first connection that
         fails is raised after 5 s at most.
+    bounded : bool
+        Observing: wait for no record that is still to come; a stop beyond the end as it is now is that end.
     max_bytes : int
         How much the hand-over buffers.
     on_notice : callable, optional
@@ -84,6 +86,7 @@ class Feed:
         isolation: Isolation = "read_uncommitted",
         partitions: frozenset[TP] | None = None,
         broker_timeout_s: float | None = BROKER_TIMEOUT_S,
+        bounded: bool = False,
         max_bytes: int = MAX_BYTES,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
@@ -102,6 +105,7 @@ class Feed:
             raise InvalidPosition(f"start={start!r} lies after stop={stop!r}: give a later stop or an earlier start")
         self.isolation: Isolation = isolation
         self.partitions = partitions
+        self.bounded = bounded
         self.broker_timeout_s = broker_timeout_s
         self.on_notice = on_notice
         self.handover = Handover(max_bytes)
