@@ -66,6 +66,7 @@ def _feed_maker(iterator: Topic[Any], options: dict[str, Any]) -> Callable[[], F
             isolation=options.get("isolation", "read_uncommitted"),
             partitions=frozenset(partitions) if partitions else None,
             broker_timeout_s=options.get("broker_timeout", BROKER_TIMEOUT_S),
+            bounded=options.get("bounded", False),
         )
 
     return make_feed
