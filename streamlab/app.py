@@ -19,7 +19,7 @@ from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
-from streamlab.runtime.io import on_io, wait
+from streamlab.runtime.io import close_at_end, close_now, on_io, wait
 from streamlab.runtime.outbox import Outbox
 from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
@@ -147,6 +147,8 @@ class App:
             raise InvalidState(f"app {self.id!r} talks to {self.broker} already: make a new App for {url}")
         self._client = self._client_of(url)
         self._outbox = Outbox(self._client)
+        close_at_end(self._client.close)
+        weakref.finalize(self, close_now, self._client.close).atexit = False
 
     @property
     def outbox(self) -> Outbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextvars import ContextVar
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
     from streamlab.app import App
     from streamlab.channels import Channel
 
-__all__ = ["TP", "Event", "Message", "RecordMetadata", "current_event"]
+__all__ = ["TP", "Event", "Message", "RecordMetadata", "current_event", "shortened"]
 
-SHOWN_CHARACTERS = 500
+shortened = reprlib.Repr()
+"""Shows values of any size in a line: a message may have 10 MB."""
+shortened.maxlevel = 4
+shortened.maxdict = shortened.maxlist = shortened.maxtuple = shortened.maxset = shortened.maxfrozenset = 10
+shortened.maxstring = shortened.maxother = shortened.maxlong = 200
+
 """Of a key or a value in a repr."""
 
 
@@ -276,7 +282,7 @@ class Event:
         self.ack()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: k={_shown(self.key)} v={_shown(self.value)}>"
+        return f"<{type(self).__name__}: k={shortened.repr(self.key)} v={shortened.repr(self.value)}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import event_html
@@ -327,8 +333,3 @@ def current_event() -> Event | None:
     None outside, and while the stream yields plain values.
     """
     return event_in(current_cell.get())
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

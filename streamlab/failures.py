@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -167,6 +168,10 @@ def _size(entry: StreamError) -> int:
 
 def checked(on_error: OnError) -> OnError:
     """Return the policy if it is one."""
+    if inspect.iscoroutinefunction(on_error):
+        raise InvalidValue(
+            f"on_error is called while records are decoded and cannot be awaited: make {on_error!r} a plain function"
+        )
     if on_error in ("raise", "skip") or callable(on_error):
         return on_error
     raise InvalidValue(f'on_error is "raise", "skip" or a function of the DecodeError, not {on_error!r}')

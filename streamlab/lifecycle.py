@@ -313,6 +313,8 @@ async def loop_begins(stream: Stream[Any]) -> None:
         raise NotSupported(
             f"a combined stream shows what it combines, but merging is not there yet: iterate each of {nodes} by itself"
         )
+    if stream._loops and not stream.app.conf.ack_on_error:
+        await _let_abandoned_loops_end()
     stream._finalized = True
     stream.task_owner = asyncio.current_task()
     stream._loops += 1
@@ -323,6 +325,12 @@ async def loop_begins(stream: Stream[Any]) -> None:
         except BaseException:
             await loop_ends(stream)
             raise
+
+
+async def _let_abandoned_loops_end() -> None:
+    """Give a loop that was left by an exception, and which asyncio closes in a task of its own, the turns to give its value back."""
+    for _ in range(FINALIZER_TURNS):
+        await asyncio.sleep(0)
 
 
 async def loop_ends(stream: Stream[Any]) -> None:

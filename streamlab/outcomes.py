@@ -69,6 +69,7 @@ def decode_again(stream: Stream[Any], record: Any, opened: OpenedBatch, error: E
         stream.errors.add(_failed_record(record, opened, bad, None))
         if callable(stream.on_error):
             value = stream.on_error(bad)
+            opened.raw_keys.add(record.offset)
             return DROPPED if value is None else value
         if keep_going or stream.on_error == "skip":
             forget_frames(bad)

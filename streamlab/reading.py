@@ -8,7 +8,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from operator import index
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from streamlab.baskets import Basket
 from streamlab.errors import DecodeError, InvalidPosition, InvalidValue, MemoryLimitExceeded, TopicNotFound
@@ -46,7 +47,7 @@ def read(  # noqa: PLR0913 - each of them is one question of the reader
     *,
     start: Any = "earliest",
     stop: Any = "end",
-    limit: int | None = None,
+    limit: SupportsIndex | None = None,
     max_bytes: int = MAX_BYTES,
     on_error: OnError | None = None,
     isolation: Isolation = "read_uncommitted",
@@ -65,7 +66,7 @@ def read(  # noqa: PLR0913 - each of them is one question of the reader
     topic : Topic
         Its types, and ``on_error`` unless given, say how to decode.
     start, stop : position
-        As in ``Topic.stream``; "end" is the end as it is now.
+        As in ``Topic.stream``; "end" is the end as it is now, and so is a stop that lies beyond it.
     limit : int, optional
         Only so many messages, those that come first.
     max_bytes : int
@@ -94,8 +95,9 @@ def read(  # noqa: PLR0913 - each of them is one question of the reader
         It would need more than ``max_bytes``, or already does.
     DecodeError, InvalidPosition, BrokerError
     """
-    if limit is not None and (not isinstance(limit, int) or limit < 0):
+    if limit is not None and (not isinstance(limit, SupportsIndex) or index(limit) < 0):
         raise InvalidValue(f"limit is a number of messages, or None for all; not {limit!r}")
+    limit = None if limit is None else index(limit)
     if stop is None and limit is None:
         raise InvalidPosition('reading needs an end: stop="end", a time, an offset, or limit=')
     decide = checked(topic.on_error if on_error is None else on_error)
@@ -117,7 +119,7 @@ def read(  # noqa: PLR0913 - each of them is one question of the reader
     return builder.frame()
 
 
-def peek(topic: Topic[Any], n: int = 10) -> Batch[Any]:
+def peek(topic: Topic[Any], n: SupportsIndex = 10) -> Batch[Any]:
     """Return the last ``n`` messages of a topic, the newest last, by their timestamps.
 
     Raises
@@ -126,8 +128,9 @@ def peek(topic: Topic[Any], n: int = 10) -> Batch[Any]:
         ``n`` is no positive number.
     DecodeError, BrokerError
     """
-    if not isinstance(n, int) or n < 1:
+    if not isinstance(n, SupportsIndex) or index(n) < 1:
         raise InvalidValue(f"peek shows the last n messages, n at least 1; not {n!r}")
+    n = index(n)
     latest: list[tuple[Any, OpenedBatch]] = []
     with _feed(topic, start=-n, stop="end") as feed:
         for batch in _batches(feed):
@@ -166,7 +169,7 @@ def _feed(topic: Topic[Any], **options: Any) -> Iterator[Feed]:
     """Read a topic; afterwards nothing of it is left."""
     wait(asyncio.sleep(0))  # on the I/O thread this would wait for itself for ever: InvalidState says so
     iterator = topic.clone(is_iterator=True)
-    read_from(iterator, **options)
+    read_from(iterator, bounded=True, **options)
     source = iterator.source
     assert isinstance(source, ChannelSource)
     feed = source.feed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 import weakref
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import NewRecord
+from streamlab.errors import InvalidType, InvalidValue
+from streamlab.events import shortened
 from streamlab.runtime.outbox import Answers
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from streamlab.topics import Topic
 
 __all__ = ["encoded", "send"]
+
+LATEST_MS = 1 << 63
 
 _answers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Answers] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
@@ -69,12 +74,28 @@ def encoded(
         schema.encode_key(key, key_serializer),
         schema.encode_value(value, value_serializer),
         partition,
-        round(stamp_s * 1000),
-        _pairs(headers),
+        milliseconds(stamp_s),
+        encoded_headers(headers),
     )
 
 
-def _pairs(headers: Any) -> list[tuple[str, bytes | None]]:
+def milliseconds(timestamp: float) -> int:
+    """Return seconds since 1970 as the milliseconds of a record."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if abs(stamp := round(timestamp * 1000)) < LATEST_MS:
+            return stamp
+    raise InvalidValue(f"a timestamp is seconds since 1970, such as time.time(); not {timestamp!r}")
+
+
+def encoded_headers(headers: Any) -> list[tuple[str, bytes | None]]:
     """Return headers as pairs of name and bytes, in order, duplicates kept."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+    try:
+        return [_encoded_header(*pair) for pair in (headers.items() if isinstance(headers, Mapping) else headers or ())]
+    except TypeError:
+        raise InvalidType(
+            f"headers are a mapping or pairs of a name and bytes (or text, or None): not {shortened.repr(headers)}"
+        ) from None
+
+
+def _encoded_header(name: str, value: str | bytes | None) -> tuple[str, bytes | None]:
+    return str.__str__(name), value.encode() if isinstance(value, str) else value and memoryview(value).tobytes()

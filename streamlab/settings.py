@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -51,13 +52,17 @@ FAUST_OPTIONS = frozenset(
 )  # fmt: skip
 
 
+MEANT = {"user": "sasl_plain_username", "username": "sasl_plain_username", "password": "sasl_plain_password"}
+SECRET = re.compile("passw|secret|token|credential|private", re.IGNORECASE)
+
+
 def is_security_option(name: str) -> bool:
     """Tell whether an option is about TLS or SASL, and so the broker's to check."""
     return name == "config" or name.startswith(("security_", "sasl_", "ssl_"))
 
 
 class Settings(SimpleNamespace):
-    """Options as attributes; they can be set as long as nothing used them."""
+    """Options as attributes; they can be set as long as nothing used them, and what may be a secret is not shown."""
 
     __slots__ = ("_on_broker",)
     _on_broker: Callable[[str], None]
@@ -70,6 +75,10 @@ class Settings(SimpleNamespace):
         if name == "broker":
             self._on_broker(value)
         super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={'...' if SECRET.search(name) else repr(setting)}" for name, setting in vars(self).items())
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def settings(**options: Any) -> Settings:
@@ -87,7 +96,7 @@ def settings(**options: Any) -> Settings:
         )
     known = FAUST_OPTIONS | DEFAULTS.keys() | {"id", "broker"}
     for name in options.keys() - known:
-        near = difflib.get_close_matches(name, known, n=1)
+        near = [MEANT[name]] if name in MEANT else difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         warnings.warn(f"App does not know the option {name!r}{hint}", UserWarning, stacklevel=3)
     return Settings(**{**DEFAULTS, **options})

@@ -36,7 +36,20 @@ __all__ = ["ChannelSource", "OpenedBatch", "PlainSource", "Run", "Source"]
 class OpenedBatch:
     """A record batch with what turns its records into values and events."""
 
-    __slots__ = ("app", "batch", "check_key", "fast", "key_fast", "key_slow", "records", "retried", "schema", "slow", "store")
+    __slots__ = (
+        "app",
+        "batch",
+        "check_key",
+        "fast",
+        "key_fast",
+        "key_slow",
+        "raw_keys",
+        "records",
+        "retried",
+        "schema",
+        "slow",
+        "store",
+    )
 
     def __init__(self, app: App, schema: Schema, batch: RecordBatch, store: AckStore | None) -> None:
         self.app = app
@@ -44,6 +57,8 @@ class OpenedBatch:
         self.schema = schema
         self.fast, self.slow = schema.value_decoder()
         self.key_fast, self.key_slow = schema.key_decoder()
+        self.raw_keys: set[int] = set()
+        """Offsets of the records whose key stays bytes: ``on_error`` gave them a value though it is not what its type says."""
         self.check_key = schema.key_type is not None
         """Whether a key may fail to decode: then it is tried before the value is handed out."""
         self.records: Iterator[Any] = chain(batch.records)  # chain: aiokafka's batches do not stay exhausted
@@ -60,7 +75,7 @@ class OpenedBatch:
     def without_records(self) -> OpenedBatch:
         """Return what opens records as this does, with no batch to walk and nobody to ack to: to look at them later."""
         light = OpenedBatch.__new__(OpenedBatch)
-        for name in ("app", "check_key", "fast", "key_fast", "key_slow", "schema", "slow"):
+        for name in ("app", "check_key", "fast", "key_fast", "key_slow", "raw_keys", "schema", "slow"):
             setattr(light, name, getattr(self, name))
         light.batch, light.records, light.store, light.retried = replace(self.batch, records=()), iter(()), None, False
         return light
@@ -88,6 +103,8 @@ class OpenedBatch:
         try:
             return self.key_fast(record.key)
         except Exception as error:  # noqa: BLE001 - whatever a codec raises, the slow path says what it means
+            if record.offset in self.raw_keys:
+                return record.key
             return self._slow(record.key, error, self.key_slow, KeyDecodeError, record)
 
     def recover(self, record: BrokerRecord, error: Exception) -> Any:

@@ -73,7 +73,7 @@ class Stream(Generic[T]):
         Put before the name of ``group_by``'s topic.
     on_error : "raise", "skip" or callable
         What happens to a record that cannot be decoded. A callable gets the DecodeError; what it returns is the
-        value, None skips the record.
+        value, None skips the record; a key that could not be decoded stays bytes then.
     combined, join_strategy, beacon, prev, active_partitions, loop
         As in Faust.
     """

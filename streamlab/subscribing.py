@@ -67,6 +67,7 @@ def _feed_maker(iterator: Topic[Any], options: dict[str, Any]) -> Callable[..., 
             isolation=given.get("isolation", "read_uncommitted"),
             partitions=frozenset(partitions) if partitions else None,
             broker_timeout_s=given.get("broker_timeout", BROKER_TIMEOUT_S),
+            bounded=given.get("bounded", False),
         )
 
     return make_feed

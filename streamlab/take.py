@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from operator import index
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from streamlab.baskets import Basket
 from streamlab.channels import seconds
-from streamlab.errors import InvalidValue, NotSupported
+from streamlab.errors import InvalidType, InvalidValue, NotSupported
 from streamlab.events import Event, current_cell
 from streamlab.iteration import LATE, Timer
 
@@ -156,13 +158,18 @@ class Take(Generic[T]):
         acks: bool = True,
         patient: bool = True,
     ) -> None:
-        if max_ < 1:
+        if not isinstance(max_, SupportsIndex):
+            raise InvalidType(f"a batch has a whole number of values, at most; not {max_!r}")
+        if index(max_) < 1:
             raise InvalidValue(f"a batch of at most {max_} values is never handed out: take at least 1")
         if within_from not in ("request", "first"):
             raise InvalidValue(f'within_from is "request" or "first", not {within_from!r}')
         self.stream = stream
-        self.max_ = max_
-        self._batches = _Taking(stream, max_, seconds(within), within_from, pick, acks=acks, patient=patient).run()
+        within_s = seconds(within)
+        if within_s < 0 or math.isnan(within_s):
+            raise InvalidValue(f"within={within!r} is no time to wait: give seconds, or None for no limit")
+        self.max_ = index(max_)
+        self._batches = _Taking(stream, self.max_, within_s, within_from, pick, acks=acks, patient=patient).run()
         stream._iterators.add(self)
 
     def live(self) -> Explorer:

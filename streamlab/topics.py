@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 from streamlab.channels import Channel
 from streamlab.codecs import Schema
@@ -100,8 +100,9 @@ class Topic(Channel[T]):
             active_partitions=active_partitions,
             loop=loop,
         )
-        self._topics = tuple(topics or ())
+        self._topics: tuple[str, ...] = ()
         self._pattern: re.Pattern[str] | None = None
+        self.topics = tuple(topics or ())
         self.pattern = pattern
         self.partitions = partitions
         self.retention = retention
@@ -124,6 +125,9 @@ class Topic(Channel[T]):
     def topics(self, names: Sequence[str]) -> None:
         if names and self.pattern is not None:
             raise InvalidType("a topic has names or a pattern, not both")
+        for name in names:
+            if not isinstance(name, str):
+                raise InvalidType(f"a topic's name is text, not {name!r}")
         self._topics = tuple(names)
 
     @property
@@ -135,7 +139,10 @@ class Topic(Channel[T]):
     def pattern(self, pattern: str | re.Pattern[str] | None) -> None:
         if pattern and self.topics:
             raise InvalidType("a topic has names or a pattern, not both")
-        self._pattern = re.compile(pattern) if pattern else None
+        try:
+            self._pattern = re.compile(pattern) if pattern else None
+        except re.error as error:
+            raise InvalidValue(f"{pattern!r} is no regular expression: {error}") from error
 
     @property
     def partitions(self) -> int | None:
@@ -306,14 +313,16 @@ class Topic(Channel[T]):
         """Create the topics that are not there."""
         await declare(self)
 
-    def peek(self, n: int = 10) -> Batch[T]:
+    def peek(self, n: SupportsIndex = 10) -> Batch[T]:
         """Return the last ``n`` messages as a Batch, without a stream; a plain call for any cell."""
         from streamlab import reading
 
         batch: Batch[T] = reading.peek(self, n)
         return batch
 
-    def read(self, *, start: Any = "earliest", stop: Any = "end", limit: int | None = None, **options: Any) -> pd.DataFrame:
+    def read(
+        self, *, start: Any = "earliest", stop: Any = "end", limit: SupportsIndex | None = None, **options: Any
+    ) -> pd.DataFrame:
         """Read from ``start`` to ``stop`` and return one DataFrame; a plain call for any cell.
 
         See ``streamlab.reading.read`` for the options: ``max_bytes``, ``on_error``, ``isolation``, ``progress``.

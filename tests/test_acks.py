@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import aclosing
 from typing import Any
 
@@ -277,6 +278,17 @@ class TestWithoutAckOnError:
         assert event is not None
         assert not event.message.acked
         assert await first(2, stream) == [1, 2]
+
+    async def test_a_loop_tried_again_at_once_begins_with_the_value_that_failed(self, app: sl.App) -> None:
+        stream = app.stream(range(4))
+        seen: list[int] = []
+        for failing in (1, 2, None):
+            with contextlib.suppress(KeyError):
+                async for value in stream:
+                    seen.append(value)
+                    if value == failing:
+                        raise KeyError
+        assert seen == [0, 1, 1, 2, 2, 3]
 
     async def test_what_was_acked_by_hand_is_not_handed_out_again(self, app: sl.App) -> None:
         channel = app.channel()

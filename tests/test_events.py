@@ -113,6 +113,8 @@ class TestEvent:
     def test_it_shows_itself(self, event: sl.Event) -> None:
         assert repr(event) == "<Event: k='key' v='value'>"
         assert "value" in event._repr_html_()
+        event.value = {"text": "y" * 10_000_000}
+        assert len(repr(event)) < 300
 
 
 async def test_events_of_a_topic_keep_all_of_a_record(app: sl.App) -> None:
@@ -130,4 +132,4 @@ async def test_events_of_a_topic_keep_all_of_a_record(app: sl.App) -> None:
 def test_the_repr_of_a_large_event_is_a_short_line(app: sl.App) -> None:
     event = app.create_event("k" * 10_000, {"a": "x" * 10_000_000}, None, message())
     assert len(repr(event)) < 1_100
-    assert repr(event).endswith("…>")
+    assert "..." in repr(event)

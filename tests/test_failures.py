@@ -78,7 +78,11 @@ def test_threads_may_add_while_others_read() -> None:
     assert log.total == 3000
 
 
-@pytest.mark.parametrize("bad", ["ignore", None, 3])
+async def later(error: Exception) -> None:
+    """A policy that would have to be awaited."""
+
+
+@pytest.mark.parametrize("bad", ["ignore", None, 3, later])
 def test_a_policy_is_checked(app: sl.App, bad: Any) -> None:
     with pytest.raises(ValueError, match="on_error"):
         sl.Stream(aiter(app.channel()), app=app, on_error=bad)
@@ -126,6 +130,12 @@ class TestDecoding:
         with pytest.raises(sl.KeyDecodeError, match="cannot decode the key of numbers"):
             await first(1, keyed.stream(start="earliest"))
         assert await rest(keyed.stream(start="earliest", stop="end", on_error="skip")) == []
+
+    async def test_a_key_that_a_function_lets_pass_stays_bytes(self, app: sl.App, topic: sl.Topic[Any]) -> None:
+        keyed = app.topic("numbers", key_type=int, value_type=int, on_error=lambda e: f"{type(e).__name__} at {e.offset}")
+        stream = keyed.stream(start="earliest", stop="end")
+        passed = [(b"k", f"KeyDecodeError at {offset}") for offset in (0, 2)]
+        assert [item async for item in stream.items()] == [passed[0], (b"k", "ValueDecodeError at 1"), passed[1]]
 
     async def test_in_a_batch_what_was_before_comes_first(self, topic: sl.Topic[Any]) -> None:
         batches = topic.stream(start="earliest", stop="end").take(10)

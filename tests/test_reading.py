@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import tqdm.auto
@@ -96,6 +97,12 @@ def test_start_and_stop_are_positions(app: sl.App) -> None:
     assert topic.read(start=2, stop=4)["n"].tolist() == [2, 3]
     moment = pd.Timestamp(T0_MS + 8_000, unit="ms", tz="UTC")
     assert topic.read(start=moment.to_pydatetime())["n"].tolist() == [8, 9]
+
+
+@pytest.mark.parametrize("stop", [1000, "2100-01-01", {0: 1000}])
+def test_a_stop_beyond_the_end_is_the_end(app: sl.App, stop: Any) -> None:
+    fill(app, numbers(10))
+    assert len(app.topic("orders").read(start=3, stop=stop)) == 7
 
 
 def test_a_limit_ends_it_early(app: sl.App) -> None:
@@ -324,6 +331,12 @@ def test_peek_of_a_short_topic_shows_all(app: sl.App) -> None:
     batch = app.topic("orders").peek()
     assert list(batch) == [{"n": 0}, {"n": 1}]
     assert batch.reason == "end"
+
+
+def test_numbers_out_of_a_frame_are_taken(app: sl.App) -> None:
+    fill(app, numbers(5))
+    topic = app.topic("orders")
+    assert len(topic.peek(np.int64(2))) == len(topic.read(limit=np.int64(2))) == 2
 
 
 def test_peek_follows_the_topics_policy(app: sl.App) -> None:

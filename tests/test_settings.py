@@ -35,6 +35,14 @@ def test_an_unknown_one_is_kept_and_warned_about() -> None:
     assert conf.nonsense_of_mine == 1
 
 
+def test_what_may_be_a_secret_is_not_shown() -> None:
+    with pytest.warns(UserWarning, match="'password'; did you mean sasl_plain_password") as warned:
+        conf = settings(password="hunter2")
+    assert conf.password == "hunter2"
+    assert "hunter" not in repr(conf) + str(warned[0].message)
+    assert "topic_partitions=8" in repr(conf)
+
+
 def test_a_near_miss_is_told_the_right_name() -> None:
     with pytest.warns(UserWarning, match="did you mean web_port"):
         settings(web_prt=1)

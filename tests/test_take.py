@@ -12,10 +12,17 @@ from typing import Any
 
 import pydantic
 import pytest
+from IPython.lib.pretty import pretty
 
 import streamlab as sl
 from streamlab.take import WithinFrom
 from tests.streaming import first, put_all, rest, turns, until
+
+
+def plain(value: object) -> str:
+    """Return what IPython shows where there is no HTML."""
+    shown: str = pretty(value)  # type: ignore[no-untyped-call]
+    return shown
 
 
 @pytest.fixture
@@ -47,6 +54,18 @@ def test_a_loop_without_async_says_how_to_write_it(app: sl.App) -> None:
     assert repr(batches) == f"<Take: at most 2 of {batches.stream!r}>"
     with pytest.raises(NotImplementedError, match="async for batch in"):
         list(batches)
+
+
+@pytest.mark.parametrize("size", [1.5, "x", None])
+def test_a_size_is_a_whole_number(app: sl.App, size: Any) -> None:
+    with pytest.raises(sl.InvalidType, match="whole number"):
+        app.stream([1]).take(size)
+
+
+@pytest.mark.parametrize("within", [-1, float("nan")])
+def test_within_is_a_time_to_wait(app: sl.App, within: float) -> None:
+    with pytest.raises(sl.InvalidValue, match="within="):
+        app.stream([1]).take(1, within=within)
 
 
 def test_within_from_is_checked(app: sl.App) -> None:
@@ -450,6 +469,12 @@ class TestBatch:
         batch = sl.Batch([{"a": 1}])
         assert batch.events == [None]
         assert list(batch.to_frame()["a"]) == [1]
+
+    def test_in_plain_text_it_stays_short(self) -> None:
+        assert plain(sl.Batch([{"a": 1}])) == "[{'a': 1}]"
+        assert plain(sl.Batch(range(1000))).endswith("and 980 more]")
+        assert len(plain(sl.Batch([{"x": "y" * 10_000_000}, b"z" * 10_000_000]))) < 1000
+        assert repr(sl.Batch([1, 2])) == "[1, 2]"
 
     async def test_it_shows_itself_as_a_table(self, app: sl.App) -> None:
         (batch,) = await rest(app.stream([{"a": "<b>"}]).take(1))

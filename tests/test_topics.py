@@ -44,6 +44,15 @@ def test_a_topic_without_a_single_name_says_so(
         app.topic(*names, pattern=pattern).get_topic_name()
 
 
+def test_what_is_no_name_and_no_pattern_is_refused(app: sl.App) -> None:
+    names: Any = (5, b"orders", None)
+    for name in names:
+        with pytest.raises(sl.InvalidType, match="described by its name"):
+            app.topic(name)
+    with pytest.raises(sl.InvalidValue, match="regular expression"):
+        app.topic(pattern="orders-(")
+
+
 def test_names_and_a_pattern_exclude_each_other(app: sl.App) -> None:
     with pytest.raises(TypeError, match="not both"):
         app.topic("orders", pattern="o.*")
@@ -199,3 +208,15 @@ async def test_undecodable_records_follow_the_topics_policy(app: sl.App, topic_n
     stream = topic.stream(start="earliest", stop="end")
     assert await rest(stream) == [Order("a", 1)]
     assert [type(entry.error) for entry in stream.errors] == [sl.ValueDecodeError]
+
+
+@pytest.mark.parametrize("timestamp", [float("nan"), "noon", 1e30])
+async def test_a_timestamp_that_is_none_is_refused(app: sl.App, timestamp: Any) -> None:
+    with pytest.raises(sl.InvalidValue, match="seconds since 1970"):
+        await app.topic("t").send(value=1, timestamp=timestamp)
+
+
+@pytest.mark.parametrize("headers", [{"a": 1}, [("a",)], {1: b""}, 5, {"a": [1]}])
+async def test_headers_that_are_none_are_refused(app: sl.App, headers: Any) -> None:
+    with pytest.raises(sl.InvalidType, match="pairs of a name and bytes"):
+        await app.topic("t").send(value=1, headers=headers)

@@ -31,7 +31,9 @@ def open_broker(url: str, **options: Any) -> Broker:
     ImproperlyConfigured
         For any other url or option.
     """
-    scheme, separator, rest = str(url).strip().partition("://")
+    if not isinstance(url, str):
+        raise ImproperlyConfigured(f"A broker's url is a text, not of type {type(url).__name__}. {FORMS}")
+    scheme, separator, rest = url.strip().partition("://")
     if not separator:
         scheme, rest = "kafka", scheme
     if scheme == "memory":
@@ -58,6 +60,10 @@ def _kafka(hosts: str, options: dict[str, Any]) -> Broker:
     if "@" in hosts:
         raise ImproperlyConfigured(
             "User and password do not belong in the url, which is shown: give sasl_plain_username= and sasl_plain_password=."
+        )
+    if "?" in hosts:
+        raise ImproperlyConfigured(
+            f"Settings do not belong in the url (after the question mark): give them as arguments. {FORMS}"
         )
     addresses = tuple(_address(part.strip()) for part in re.split("[,;]", hosts) if part.strip())
     if not addresses:

@@ -21,7 +21,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from streamlab.broker.kafka_log import hush
+from streamlab.broker.kafka_log import hush, hush_loop
 from streamlab.broker.security import Security
 
 __all__ = ["QuietClient", "close_consumer", "connect_options", "end_tasks", "quiet"]
@@ -62,6 +62,7 @@ class QuietClient(AIOKafkaClient):  # type: ignore[misc] # aiokafka is untyped
 
     async def bootstrap(self) -> None:
         """Connect as aiokafka does, which leaves open what it opened when it is cancelled: so it gets a moment, and is closed."""
+        hush_loop(asyncio.get_running_loop())
         running = asyncio.create_task(super().bootstrap())
         try:
             await asyncio.shield(running)

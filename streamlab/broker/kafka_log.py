@@ -6,10 +6,12 @@ last. What happened is told by our own errors and states; the counts here are fo
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
+from typing import Any
 
-__all__ = ["LogCounter", "hush"]
+__all__ = ["LogCounter", "hush", "hush_loop"]
 
 LAST_CHARS = 500
 
@@ -20,7 +22,7 @@ class LogCounter(logging.Handler):
     Attributes
     ----------
     counts : Counter
-        Level name to number of records.
+        Level name to number of records; ABANDONED to that of tasks that failed with nobody waiting for them.
     last : str
         The latest message of level WARNING or above, cut to 500 characters.
     """
@@ -47,3 +49,17 @@ def hush() -> LogCounter:
         logger.addHandler(COUNTER)
         logger.propagate = False
     return COUNTER
+
+
+def hush_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Count what aiokafka's abandoned tasks failed with, instead of having the loop write it; anything else is written."""
+    loop.set_exception_handler(_count_aiokafkas)
+
+
+def _count_aiokafkas(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if not type(error).__module__.startswith("aiokafka"):
+        loop.default_exception_handler(context)
+        return
+    COUNTER.counts["ABANDONED"] += 1
+    COUNTER.last = f"{context.get('message')}: {type(error).__name__}: {error}"[:LAST_CHARS]

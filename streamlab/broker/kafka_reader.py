@@ -68,6 +68,7 @@ class KafkaReader:
         self._generation = 0
         self._topics: frozenset[str] = frozenset(options.topics)
         self._failure: Exception | None = None
+        self._fetching = asyncio.Lock()  # held while partitions are placed: aiokafka would fetch meanwhile
 
     async def start(self) -> None:
         """Connect, and in group mode subscribe; topics are looked for first, and not made.
@@ -160,10 +161,13 @@ class KafkaReader:
 
     def position(self, tp: TP) -> int | None:
         """Offset wanted next, past markers and holes that were read."""
-        subscription = None if self._consumer is None else self._consumer._subscription.subscription
-        assignment = None if subscription is None else subscription.assignment
+        assignment = self._assignment()
         state = None if assignment is None else assignment.state_value(tp)
         return state.position if state is not None and state.has_valid_position else None
+
+    def _assignment(self) -> Any:
+        subscription = None if self._consumer is None else self._consumer._subscription.subscription
+        return None if subscription is None else subscription.assignment
 
     async def fetch(self, timeout_s: float) -> list[RecordBatch]:
         """Return up to 64 batches, [] after ``timeout_s`` without any and while no broker answers.
@@ -173,14 +177,22 @@ class KafkaReader:
         OffsetOutOfRange, TopicNotFound, AuthorizationFailed, ...
             What time does not heal.
         """
+        self._running()
+        with contextlib.suppress(BrokerUnavailable, kafka.ConsumerStoppedError):
+            await self._look_for_deleted()
+            async with self._fetching:
+                return await self._fetch(timeout_s)
+        return []
+
+    async def _fetch(self, timeout_s: float) -> list[RecordBatch]:
         consumer = self._running()
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
         most = MAX_BATCHES if self._batches else MAX_RECORDS
         got: dict[Any, Any] = {}
+        assignment = self._assignment()
         with contextlib.suppress(BrokerUnavailable, kafka.ConsumerStoppedError):
-            await self._look_for_deleted()
             try:
                 # getmany waits without an end for an assignment. Cancelled, it has taken nothing yet.
                 with contextlib.suppress(TimeoutError):
@@ -193,9 +205,18 @@ class KafkaReader:
             except kafka.KafkaError as error:
                 raise translate(error, f"Cannot read {', '.join(sorted(self._topics))}") from error
         batches = [batch for of_partition in got.values() for batch in of_partition] if self._batches else record_lists(got)
+        if self._options.group is not None and self._assignment() is not assignment:
+            self._put_back(batches)
+            return []
         for batch in batches:
             batch.generation = self._generation
         return batches
+
+    def _put_back(self, batches: list[RecordBatch]) -> None:
+        """Have what came out of a new assignment, before it was placed, fetched again after that."""
+        for batch in reversed(batches):
+            if self.position(batch.tp) == batch.next_offset:
+                self.seek(batch.tp, batch.first_offset)
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit for the group; partitions that are no longer ours are dropped silently."""
@@ -248,9 +269,10 @@ class KafkaReader:
             await self._options.listener.on_revoked(tps)
 
     async def _assigned(self, tps: frozenset[TP]) -> None:
-        self._generation = self._running()._coordinator.generation
-        if self._options.listener is not None:
-            await self._options.listener.on_assigned(tps, self._generation)
+        async with self._fetching:
+            self._generation = self._running()._coordinator.generation
+            if self._options.listener is not None:
+                await self._options.listener.on_assigned(tps, self._generation)
 
     async def _to_beginning(self, tp: Any) -> None:
         """A group that has not committed begins at the first offset that there is."""
@@ -263,9 +285,15 @@ class KafkaReader:
         [(tp, offset)] = error.args[0].items()
         place = TP(*tp)
         low, high = (await self._lookup.watermarks([place], self._options.isolation))[place]
+        group = self._options.group
+        advice = (
+            'Start within the range, or with start="earliest".'
+            if group is None
+            else f"Group {group} stands there: move it (kafka-consumer-groups --reset-offsets), or read in another group."
+        )
         return OffsetOutOfRange(
             f"{place.topic} partition {place.partition} has no offset {offset}: it holds {low} to {high} (the end). "
-            'Older records may have been deleted by retention. Start within the range, or with start="earliest".',
+            f"Older records may have been deleted by retention. {advice}",
             topic=place.topic,
             partition=place.partition,
             offset=offset,

@@ -55,7 +55,7 @@ class Places:
         partition = self.of(record)
         if partition is None:
             count = len(self._partitions)
-            raise InvalidValue(f"{self._topic} has no partition {record.partition}: it has {count}, counted from 0.")
+            raise InvalidValue(f"{self._topic} has no partition {record.partition!r}: it has {count}, counted from 0.")
         return partition
 
 

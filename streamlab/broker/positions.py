@@ -18,7 +18,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 from streamlab.broker.base import Broker, Isolation, Watermarks
 from streamlab.broker.positions_back import last_records
@@ -43,7 +44,8 @@ __all__ = [
 ]
 
 LATENESS_MS = 5 * 60_000
-"""Records this much out of order are still found before a stop time."""
+LATE_RECORDS = 100_000
+"""Records so much out of order, by time or by offset (whichever reaches further), are still found before a stop time."""
 
 LIMIT = 1 << 62
 UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -142,7 +144,9 @@ def _mapping(value: Mapping[Any, Any], *, end: bool) -> Position | None:
 def _partition(key: Any) -> int | None:
     if isinstance(key, str) and key.strip().isdecimal():
         return int(key)
-    return key if isinstance(key, int) and not isinstance(key, bool) and key >= 0 else None
+    if not isinstance(key, SupportsIndex) or isinstance(key, bool):
+        return None
+    return number if (number := index(key)) >= 0 else None
 
 
 def _single(value: Any, *, end: bool) -> Position | None:
@@ -150,8 +154,8 @@ def _single(value: Any, *, end: bool) -> Position | None:
         return value
     if isinstance(value, str):
         return _text(value.strip(), end=end)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _number(value)
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return _number(index(value))
     if isinstance(value, datetime):
         return _time(value)
     if isinstance(value, date):
@@ -259,10 +263,21 @@ async def resolve(
     if isinstance(position, LastN):
         return await last_records(broker, marks, position.count, isolation)
     if isinstance(position, Time):
-        ms = position.ms + LATENESS_MS if end else position.ms
-        found = await broker.offsets_for_times(dict.fromkeys(tps, ms))
-        return {tp: mark.high if (offset := found[tp]) is None else min(offset, mark.high) for tp, mark in marks.items()}
+        return await _resolve_time(position.ms, broker, marks, end=end)
     return {tp: _among(position, tp, mark, end=end) for tp, mark in marks.items()}
+
+
+async def _resolve_time(ms: int, broker: Broker, marks: Mapping[TP, Watermarks], *, end: bool) -> dict[TP, int]:
+    """Return the first offset of the time; for an end, one after which no record of an earlier time is expected."""
+    found = _or_end(await broker.offsets_for_times(dict.fromkeys(marks, ms)), marks)
+    if not end:
+        return found
+    later = _or_end(await broker.offsets_for_times(dict.fromkeys(marks, ms + LATENESS_MS)), marks)
+    return {tp: min(max(later[tp], offset + LATE_RECORDS), marks[tp].high) for tp, offset in found.items()}
+
+
+def _or_end(found: Mapping[TP, int | None], marks: Mapping[TP, Watermarks]) -> dict[TP, int]:
+    return {tp: mark.high if (offset := found[tp]) is None else min(offset, mark.high) for tp, mark in marks.items()}
 
 
 def _among(position: Position, tp: TP, mark: Watermarks, *, end: bool) -> int:

@@ -8,16 +8,16 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from streamlab.broker.base import Broker, Isolation, RecordBatch
 from streamlab.broker.positions import Ago, Earliest, Latest, Offset, Position, Time, parse, resolve
-from streamlab.errors import ImproperlyConfigured, InvalidPosition, StreamlabError
+from streamlab.errors import ImproperlyConfigured, InvalidPosition, InvalidValue, StreamlabError
 from streamlab.events import TP
 from streamlab.runtime import discovery
 from streamlab.runtime.acks import AckStore
 from streamlab.runtime.handover import MAX_BYTES, Handover
-from streamlab.runtime.io import io_loop, on_io, submit
+from streamlab.runtime.io import end_first, io_loop, on_io, submit
 from streamlab.runtime.member import Member
 from streamlab.runtime.observer import Observer
 from streamlab.runtime.outages import FIRST_CONNECT_S
@@ -54,6 +54,8 @@ class Feed:
     broker_timeout_s : float or None
         How long an outage may last before BrokerUnavailable is raised; None for ever. A first connection that
         fails is raised after 5 s at most.
+    bounded : bool
+        Observing: wait for no record that is still to come; a stop beyond the end as it is now is that end.
     max_bytes : int
         How much the hand-over buffers.
     on_notice : callable, optional
@@ -87,19 +89,26 @@ class Feed:
         isolation: Isolation = "read_uncommitted",
         partitions: frozenset[TP] | None = None,
         broker_timeout_s: float | None = BROKER_TIMEOUT_S,
+        bounded: bool = False,
         max_bytes: int = MAX_BYTES,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
         if group is not None and partitions is not None:
             raise ImproperlyConfigured(f"group {group!r} assigns the partitions itself: give group or partitions, not both")
+        if group is not None and (not isinstance(group, str) or not group):
+            raise InvalidValue(f"a consumer group has a name, a text that is not empty; not {group!r}")
+        if isolation not in get_args(Isolation):
+            raise InvalidValue(f'isolation is "read_uncommitted" or "read_committed", not {isolation!r}')
         self.broker = broker
         self.topics = topics
         self.group = group
         self.start = _start(start, group)
         self.stop_at = None if stop is None else parse(stop, end=True)
-        _check_order(self.start, self.stop_at)
+        if _lies_after(self.start, self.stop_at):
+            raise InvalidPosition(f"start={start!r} lies after stop={stop!r}: give a later stop or an earlier start")
         self.isolation: Isolation = isolation
         self.partitions = partitions
+        self.bounded = bounded
         self.broker_timeout_s = broker_timeout_s
         self.on_notice = on_notice
         self.handover = Handover(max_bytes)
@@ -168,6 +177,7 @@ class Feed:
             self._set_stopped()
         else:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="streamlab-feed")
+            end_first.add(self._task)
 
     async def _run(self) -> None:
         self.set_state("connecting")
@@ -279,15 +289,10 @@ def _start(start: Any, group: str | None) -> Position:
     return parse(start, end=False)
 
 
-def _check_order(start: Position, stop: Position | None) -> None:
-    """Raise InvalidPosition where it can be seen without asking anybody that the start lies after the stop."""
+def _lies_after(start: Position, stop: Position | None) -> bool:
+    """Tell whether it can be seen without asking anybody that the start lies after the stop."""
     if isinstance(start, Offset) and isinstance(stop, Offset):
-        wrong = start.offset > stop.offset
-    elif isinstance(start, Time) and isinstance(stop, Time):
-        wrong = start.ms > stop.ms
-    elif isinstance(start, Ago) and isinstance(stop, Ago):
-        wrong = start.ms < stop.ms
-    else:
-        return
-    if wrong:
-        raise InvalidPosition(f"start ({start}) lies after stop ({stop}): give a later stop or an earlier start")
+        return start.offset > stop.offset
+    if isinstance(start, Time) and isinstance(stop, Time):
+        return start.ms > stop.ms
+    return isinstance(start, Ago) and isinstance(stop, Ago) and start.ms < stop.ms

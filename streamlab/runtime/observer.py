@@ -52,6 +52,9 @@ class Observer(Pump):
         """Find out at which offsets to stop."""
         starts = self.feed.start_offsets
         ends = await resolve(stop, self.feed.broker, self._next, self.feed.isolation, self.now_ms, end=True)
+        if self.feed.bounded:
+            marks = await self.feed.broker.watermarks(ends, self.feed.isolation)
+            ends = {tp: min(end, marks[tp].high) for tp, end in ends.items()}
         behind = [tp for tp, end in ends.items() if starts[tp] > end]
         if behind and len(behind) == len(ends) and not (isinstance(self.start, Earliest) or self.feed.resume_from):
             tp = min(behind)

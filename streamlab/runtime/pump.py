@@ -40,7 +40,7 @@ class Pump(ABC):
         self.now_ms = time.time_ns() // 1_000_000
         self.start = as_of(feed.start, self.now_ms)
         self.stop = None if feed.stop_at is None else as_of(feed.stop_at, self.now_ms)
-        self.stops_later = isinstance(self.stop, Time) and self.stop.ms > self.now_ms
+        self.stops_later = isinstance(self.stop, Time) and self.stop.ms > self.now_ms and not feed.bounded
         """Whether the stop is a time still to come: until then it is endless."""
         self.limits = Limits()
         self.outages = Outages(feed)

@@ -80,6 +80,8 @@ class Member:
     generation: int = -1
     read: list[tuple[int, bytes | None]] = field(default_factory=list)
     generations_read: set[int] = field(default_factory=set)
+    placing_s: float = 0.0
+    read_while_placing: bool = False
 
     async def _revoked(self, tps: frozenset[TP]) -> None:
         self.log.append(f"{self.name} revoked begins")
@@ -88,6 +90,7 @@ class Member:
         self.assigned -= tps
 
     async def _assigned(self, tps: frozenset[TP], generation: int) -> None:
+        await asyncio.sleep(self.placing_s)
         self.log.append(f"{self.name} assigned {len(tps)}")
         self.assigned, self.generation = tps, generation
 
@@ -102,6 +105,7 @@ class Member:
         while True:
             for batch in await self.reader.fetch(0.1):
                 self.generations_read.add(batch.generation)
+                self.read_while_placing |= not self.assigned
                 self.read += [(batch.tp.partition, record.value) for record in batch.records]
 
     async def __aexit__(self, *_: object) -> None:
@@ -446,6 +450,19 @@ class BrokerContract:
         async with Member(broker, topic_name, topic_name, [], "one") as one:
             await until(lambda: len(one.read) == 2)
             assert one.generations_read == {one.generation}
+
+    async def test_nothing_is_fetched_while_the_listener_places_partitions(self, broker: Broker, topic_name: str) -> None:
+        """Or what is fetched meanwhile would be taken for somebody else's, and be lost."""
+        await broker.create_topic(topic_name)
+        await send_all(broker, topic_name, "abc")
+        async with Member(broker, topic_name, topic_name, [], "one") as one:
+            await until(lambda: len(one.read) == 3)
+            await one.reader.commit({TP(topic_name, 0): 1})
+        async with Member(broker, topic_name, topic_name, [], "two", placing_s=0.5) as two:
+            await until(lambda: len(two.read) == 2)
+            assert two.read == [(0, b"b"), (0, b"c")]
+            assert not two.read_while_placing
+            assert two.generations_read == {two.generation}
 
     async def test_a_group_gets_partitions_that_are_added(self, broker: Broker, topic_name: str) -> None:
         await broker.create_topic(topic_name)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
 
 import pytest
+from aiokafka.errors import NotCoordinatorForGroupError
 
-from streamlab.broker.kafka_log import COUNTER, LogCounter, hush
+from streamlab.broker.kafka_log import COUNTER, LogCounter, hush, hush_loop
 
 
 def test_aiokafkas_log_is_counted_and_goes_nowhere_else(
@@ -30,3 +33,27 @@ def test_what_is_below_a_warning_is_counted_but_not_kept() -> None:
     counter = LogCounter()
     counter.handle(logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO", "msg": "joined"}))
     assert (counter.counts["INFO"], counter.last) == (1, "")
+
+
+async def _abandoned(error: Exception) -> None:
+    async def fail() -> None:
+        raise error
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait({task})
+    del task
+    gc.collect()
+
+
+async def test_what_aiokafkas_abandoned_tasks_failed_with_is_counted_and_anything_else_is_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hush_loop(asyncio.get_running_loop())
+    before = COUNTER.counts["ABANDONED"]
+    await _abandoned(NotCoordinatorForGroupError())
+    assert COUNTER.counts["ABANDONED"] == before + 1
+    assert "NotCoordinatorForGroupError" in COUNTER.last
+    assert caplog.records == []
+    await _abandoned(ValueError("ours"))
+    assert COUNTER.counts["ABANDONED"] == before + 1
+    assert "never retrieved" in caplog.text

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,21 @@ def test_a_url_names_a_broker(url: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost", "kafka://;", "kafka://a:b", "kafka://a:99999", "kafka://a b:1", "", "redis://x"]
+    "url",
+    [
+        "http://localhost",
+        "kafka://;",
+        "kafka://a:b",
+        "kafka://a:99999",
+        "kafka://a b:1",
+        "",
+        "redis://x",
+        None,
+        5,
+        ["kafka://a:1"],
+    ],
 )
-def test_any_other_url_is_refused_naming_the_forms(url: str) -> None:
+def test_any_other_url_is_refused_naming_the_forms(url: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"kafka://host:port.*memory://"):
         open_broker(url)
 
@@ -38,6 +51,9 @@ def test_any_other_url_is_refused_naming_the_forms(url: str) -> None:
 def test_credentials_in_the_url_are_refused_and_not_repeated() -> None:
     with pytest.raises(ImproperlyConfigured, match="sasl_plain_password") as caught:
         open_broker("kafka://alice:hunter2@localhost:9092")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ImproperlyConfigured, match="question mark") as caught:
+        open_broker("kafka://localhost:9092?password=hunter2")
     assert "hunter2" not in str(caught.value)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamlab.broker import positions_back
+from streamlab.broker import positions, positions_back
 from streamlab.broker.base import Isolation, ReaderOptions, RecordBatch, Watermarks
 from streamlab.broker.memory import MemoryBroker
 from streamlab.broker.memory_log import MemoryRecord
@@ -117,6 +118,7 @@ def test_a_date_is_its_local_midnight(zone: str) -> None:
         {},
         {"a": 1},
         {-1: 5},
+        np.True_,
         {True: 5},
         {0: {0: 1}},
         {0: "soon"},
@@ -127,6 +129,11 @@ def test_a_date_is_its_local_midnight(zone: str) -> None:
 def test_anything_else_is_refused_with_what_is_allowed(value: Any) -> None:
     with pytest.raises(InvalidPosition, match=r"^stop=.* is no position\. Give .*\"end\".*-100.*-10m"):
         parse(value, end=True)
+
+
+def test_numbers_out_of_a_frame_are_numbers() -> None:
+    assert parse(np.int64(-5), end=False) == LastN(5)
+    assert parse({np.int32(1): np.uint8(7)}, end=True) == PerPartition(((1, Offset(7)),))
 
 
 @settings(deadline=None)
@@ -201,12 +208,21 @@ async def test_starts_are_resolved(broker: MemoryBroker, start: Any, first: int,
         (1, 1, 1),
         (-2, 8, 1),
         ({0: 4}, 4, 3),
-        (Time(-297_000), 3, 3),  # and five minutes
+        (Time(3_000), 10, 3),  # so few may all be out of order
     ],
 )
 async def test_stops_are_resolved(broker: MemoryBroker, stop: Any, first: int, second: int) -> None:
     found = await resolve(parse(stop, end=True), broker, BOTH, "read_uncommitted", 10_000, end=True)
     assert found == {FIRST: first, SECOND: second}
+
+
+@pytest.mark.parametrize(("lateness_ms", "late_records", "first", "second"), [(3_000, 2, 7, 3), (1_000, 4, 8, 3), (0, 0, 4, 3)])
+async def test_a_stop_time_leaves_room_by_time_or_by_offset_whichever_reaches_further(
+    broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, lateness_ms: int, late_records: int, first: int, second: int
+) -> None:
+    monkeypatch.setattr(positions, "LATENESS_MS", lateness_ms)
+    monkeypatch.setattr(positions, "LATE_RECORDS", late_records)
+    assert await resolve(Time(4_000), broker, BOTH, "read_uncommitted", 0, end=True) == {FIRST: first, SECOND: second}
 
 
 async def test_partitions_that_a_start_does_not_name_are_not_read(broker: MemoryBroker) -> None:

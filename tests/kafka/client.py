@@ -156,6 +156,12 @@ def groups(bootstrap: str) -> set[str]:
     return {group.group_id for group in admin.list_consumer_groups().result(LIMIT_S).valid}
 
 
+def members(bootstrap: str, group: str) -> int:
+    """Return how many members a group has."""
+    admin = _admin(bootstrap)
+    return len(admin.describe_consumer_groups([group])[group].result(LIMIT_S).members)
+
+
 def committed(bootstrap: str, group: str) -> dict[tuple[str, int], int]:
     """Return the offsets that a group has committed, by topic and partition."""
     admin = _admin(bootstrap)

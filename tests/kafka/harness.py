@@ -23,6 +23,7 @@ from confluent_kafka.admin import AdminClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import IO
 
 RUN = Path(__file__).with_name("run.sh")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamlab-tests"
@@ -71,10 +72,21 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_first_port() -> int:
+def claim_ports() -> tuple[int, IO[str]]:
+    """Return the first of a cluster's free ports and the open file that keeps other sessions off them.
+
+    A node listens only seconds after its port was found free. Until then nothing but the lock on the file says that it is taken;
+    the system drops the lock when the file is closed or its process ends, however it ends.
+    """
+    folder = Path(tempfile.gettempdir()) / f"streamlab-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
     for first in random.sample(PORTS, len(PORTS)):
-        if all(_is_free(first + 10 * node + i) for node in range(3) for i in range(4)):
-            return first
+        claim = (folder / str(first)).open("w")
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if all(_is_free(first + 10 * node + i) for node in range(3) for i in range(4)):
+                return first, claim
+        claim.close()
     raise RuntimeError(f"no free ports between {PORTS.start} and {PORTS.stop}")
 
 
@@ -104,6 +116,7 @@ class KafkaCluster:
         self._nodes = 0
         self._folder = Path()
         self._first_port = 0
+        self._claim: IO[str] | None = None
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     @property
@@ -135,7 +148,7 @@ class KafkaCluster:
             raise RuntimeError(reason)
         self._folder = Path(tempfile.mkdtemp(prefix="streamlab-kafka-"))
         (self._folder / "settings").write_text("".join(f"{key}={value}\n" for key, value in self._settings.items()))
-        self._first_port = _free_first_port()
+        self._first_port, self._claim = claim_ports()
         try:
             self._nodes = nodes
             for node in range(1, nodes + 1):
@@ -150,6 +163,8 @@ class KafkaCluster:
         """Kill all nodes and delete their data."""
         for node in list(self._processes):
             self.kill(node)
+        if self._claim is not None:
+            self._claim.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def kill(self, node: int = 1) -> None:

@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.kafka import client
+from tests.kafka import client, harness
 from tests.kafka.client import Rec
 
 if TYPE_CHECKING:
@@ -34,6 +34,35 @@ def read_committed(bootstrap: str, topic: str, count: int) -> list[bytes | None]
         return [message.value() for message in consumer.consume(count, timeout=10)]
     finally:
         consumer.close()
+
+
+CLAIMS = """
+import random, sys
+from tests.kafka import harness
+random.seed(1)
+first, claim = harness.claim_ports()
+print(first, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_sessions_that_start_at_once_never_get_the_same_ports() -> None:
+    pipe = subprocess.PIPE
+    sessions = [subprocess.Popen([sys.executable, "-c", CLAIMS], cwd=ROOT, stdin=pipe, stdout=pipe, text=True) for _ in range(4)]
+    claimed = [session.stdout.readline() for session in sessions if session.stdout]
+    for session in sessions:
+        session.communicate()
+    assert len(set(claimed)) == len(sessions)
+
+
+def test_ports_are_given_back_when_their_session_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "PORTS", range(19960, 20000, 40))
+    for _ in range(2):
+        first, claim = harness.claim_ports()
+        assert first == 19960
+        with pytest.raises(RuntimeError, match="no free ports"):
+            harness.claim_ports()
+        claim.close()
 
 
 def test_records_are_where_produce_says(kafka: KafkaCluster, topic_name: str) -> None:

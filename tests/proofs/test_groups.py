@@ -7,13 +7,13 @@ import random
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from tests.kafka import client
 from tests.kafka.client import Rec
-from tests.proofs.support import app_on, first, plainly, script, until
+from tests.proofs.support import app_on, first, plainly, rest, script, until
 
 if TYPE_CHECKING:
     from tests.kafka.harness import KafkaCluster
@@ -151,3 +151,21 @@ async def test_a_rebalance_drops_what_is_stale_and_loses_nothing(
         assert await plainly(first_member.terminate, signal.SIGINT) == 0
     # Both left with a commit of all they had done: at most what was in hand at each of two rebalances came twice.
     assert len(notes(one)) + len(notes(two)) - count <= 8
+
+
+@pytest.mark.parametrize("start", ["earliest", -3, 7, {0: 7, 1: -3}, "-1h"])
+async def test_a_new_group_reads_all_from_its_start_to_the_end(kafka: KafkaCluster, topic_name: str, start: Any) -> None:
+    await write(kafka, topic_name, 20)
+    async with app_on(kafka.url) as app:
+        values = await rest(app.topic(topic_name).stream(group=topic_name, start=start, stop="end"))
+    assert sorted(values) == list(range(0 if start in ("earliest", "-1h") else 14, 20))
+
+
+async def test_a_group_with_commits_reads_all_the_rest_whatever_the_start(kafka: KafkaCluster, topic_name: str) -> None:
+    await plainly(client.create_topic, kafka.bootstrap, topic_name)
+    await plainly(client.produce, kafka.bootstrap, topic_name, [str(number) for number in range(2000)])
+    got: list[int] = []
+    async with app_on(kafka.url) as app:
+        for size, start in ((300, "earliest"), (500, "latest"), (1200, -1)):
+            got += await first(size, app.topic(topic_name).stream(group=topic_name, start=start, stop="end"))
+    assert got == list(range(2000))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -126,3 +127,16 @@ async def test_partitions_that_are_added_are_read_from_their_beginning(kafka: Ka
         )
         await plainly(client.produce, boot, topic_name, [Rec(f"more {p}", partition=p) for p in range(3)])
         await until(lambda: all(len(set(values)) == len(values) >= 5 for values in got), 10)
+
+
+async def test_between_two_times_when_records_are_hours_out_of_order(kafka: KafkaCluster, topic_name: str) -> None:
+    order = random.Random(4).sample(range(300), 300)
+    noon_ms = 1_795_435_200_000
+    await plainly(client.create_topic, kafka.bootstrap, topic_name)
+    records = [Rec(str(minute), timestamp_ms=noon_ms + minute * 60_000) for minute in order]
+    await plainly(client.produce, kafka.bootstrap, topic_name, records)
+    between: dict[str, Any] = {"start": "2026-11-23T13:40Z", "stop": "2026-11-23T14:30Z"}
+    async with app_on(kafka.url) as app:
+        assert sorted(await rest(app.topic(topic_name).stream(**between))) == list(range(100, 150))
+        frame = await plainly(lambda: app.topic(topic_name).read(**between))
+    assert sorted(frame["value"]) == list(range(100, 150))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import Any
 
 import pytest
 
-from streamlab.errors import ImproperlyConfigured, InvalidPosition
+from streamlab.errors import ImproperlyConfigured, InvalidPosition, InvalidValue
 from streamlab.events import TP
 from streamlab.runtime import feed as feed_module
 from streamlab.runtime import io
@@ -29,6 +30,23 @@ def test_a_position_that_is_none_is_refused_at_once(broker: FailingBroker) -> No
         Feed(broker, ("orders",), start="soon")
     with pytest.raises(InvalidPosition, match="stop='soon'"):
         Feed(broker, ("orders",), stop="soon")
+
+
+def test_an_order_that_is_none_is_refused_as_it_was_written(broker: FailingBroker) -> None:
+    with pytest.raises(InvalidPosition, match="start='-1h' lies after stop='-2h'"):
+        Feed(broker, ("orders",), start="-1h", stop="-2h")
+
+
+@pytest.mark.parametrize("group", ["", 5])
+def test_a_group_has_a_name(broker: FailingBroker, group: Any) -> None:
+    with pytest.raises(InvalidValue, match="consumer group has a name"):
+        Feed(broker, ("orders",), group=group)
+
+
+def test_an_isolation_that_is_none_is_refused_at_once(broker: FailingBroker) -> None:
+    isolation: Any = "committed"
+    with pytest.raises(InvalidValue, match=r"read_committed.*not 'committed'"):
+        Feed(broker, ("orders",), isolation=isolation)
 
 
 def test_partitions_of_a_group_cannot_be_chosen(broker: FailingBroker) -> None:

@@ -101,6 +101,47 @@ def test_the_end_cancels_tasks_and_the_next_use_starts_again() -> None:
     assert io.wait(current_thread()).is_alive()
 
 
+def test_at_the_end_readers_get_time_and_connections_are_closed_after_them() -> None:
+    said: list[str] = []
+    begun = threading.Event()
+
+    async def reads() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        io.end_first.add(task)
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            said.append("reader left")
+
+    async def close() -> None:
+        await asyncio.sleep(0)
+        said.append("closed")
+
+    io.close_at_end(close)
+    io.submit(reads())
+    assert begun.wait(5)
+    io._end()
+    assert said == ["reader left", "closed"]
+
+
+def test_what_is_closed_earlier_is_not_closed_again_at_the_end() -> None:
+    closed = threading.Semaphore(0)
+
+    async def close() -> None:
+        closed.release()
+
+    io.wait(current_thread())
+    io.close_at_end(close)
+    io.close_now(close)
+    assert closed.acquire(timeout=5)
+    io._end()
+    assert not closed.acquire(blocking=False)
+    io.close_now(close)  # nothing runs any more
+
+
 def test_ending_what_never_started_does_nothing() -> None:
     io._end()
     io._end()
