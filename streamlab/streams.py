@@ -129,6 +129,7 @@ class Stream(Generic[T]):
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
+        self._failure: Exception | None = None
         self._taps: tuple[Callable[[Basket], object], ...] = ()
         self._paused = False
         self._loops = 0

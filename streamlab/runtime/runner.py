@@ -147,6 +147,7 @@ class Drive:
             async with contextlib.aclosing(signs):
                 await self._hand_out(signs)
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
+            stream._failure = error
             stream.errors.add(StreamError(None, None, None, None, None, None, error))
             forget_frames(error)
         finally:
@@ -280,6 +281,7 @@ def drive(stream: Stream[Any], *, tap: Tap | None = None) -> Drive:
             if stream.should_stop:
                 raise InvalidState("this stream was stopped, and stays so: `await stream.restart()` goes on where it stood")
             running = stream._drive = Drive(stream)
+            stream._failure = None
             _drives.append(running)
             if stream.feed is not None:
                 stream.feed.broker_timeout_s = None

@@ -8,6 +8,8 @@ from typing import Any
 __all__ = ["PROTOCOL", "Request", "over_subshells", "parse", "route_by_header"]
 
 PROTOCOL = 1
+MAX_VIEW = 100
+"""Characters of a view's name; views make up short ones."""
 _SIGNS = frozenset(("hello", "bye", "beat", "seen", "ack", "port", "do"))
 
 
@@ -56,7 +58,7 @@ class Request:
     def number(self, name: str, default: int = 0, *, most: int = 2**53) -> int:
         """Return a whole number, 0 to ``most``."""
         given = self.content.get(name, default)
-        return min(max(int(given), 0), most) if isinstance(given, int | float) and given == given else default  # noqa: PLR0124 - NaN
+        return int(min(max(given, 0), most)) if isinstance(given, int | float) and given == given else default  # noqa: PLR0124 - NaN
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return a boolean."""
@@ -89,6 +91,6 @@ def parse(content: object) -> Request | None:
     if not isinstance(content, Mapping):
         return None
     kind, view = content.get("t"), content.get("view")
-    if kind not in _SIGNS or not isinstance(view, str) or not view:
+    if not isinstance(kind, str) or kind not in _SIGNS or not isinstance(view, str) or not 0 < len(view) <= MAX_VIEW:
         return None
-    return Request(str(kind), view, content)
+    return Request(kind, view, content)
