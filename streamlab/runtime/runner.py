@@ -92,6 +92,9 @@ class Drive:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._done: Future[None] | None = None
         self._fit()
+        self.waits_for_reader = stream._waits_for_reader
+        if self.waits_for_reader:
+            self.pause()
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start on the runner's loop, unless that was done before."""
@@ -129,6 +132,12 @@ class Drive:
     def resume(self) -> None:
         """Go on; from any thread."""
         hold(self.stream, paused=False)
+
+    def reader_is_there(self) -> None:
+        """Go on, if the drive waited for the first loop over its stream, which is to miss nothing."""
+        if self.waits_for_reader:
+            self.waits_for_reader = False
+            self.resume()
 
     def retry(self, errors: Iterable[StreamError]) -> int:
         """Put what failed through the stream again; from any thread. See ``Stream.retry``."""

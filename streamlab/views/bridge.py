@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["PROTOCOL", "Request", "over_subshells", "parse", "route_by_header"]
+import msgspec
+
+__all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "route_by_header"]
 
 PROTOCOL = 1
 MAX_VIEW = 100
@@ -27,6 +29,23 @@ def route_by_header(comm: Any) -> bool:
 
 def _where_it_came_from(_data: object, default: Any) -> Any:
     return default
+
+
+def packed(content: Any) -> tuple[Any, bytes]:
+    """Return content that can travel, and how it does; texts that are none, of half characters, are made some."""
+    try:
+        return content, msgspec.json.encode(content)
+    except UnicodeEncodeError:
+        content = _as_text(content)
+        return content, msgspec.json.encode(content)
+
+
+def _as_text(content: Any) -> Any:
+    if isinstance(content, str):
+        return content.encode("utf-8", "replace").decode()
+    if isinstance(content, dict):
+        return {_as_text(name): _as_text(part) for name, part in content.items()}
+    return [_as_text(part) for part in content] if isinstance(content, list | tuple) else content
 
 
 def over_subshells() -> bool:

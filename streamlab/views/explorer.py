@@ -130,7 +130,7 @@ class Explorer(anywidget.AnyWidget):
             if action is None:
                 raise InvalidValue(f"this kernel knows no action {clean(request.text('action'), 50)!r}: reload the page")
             data, buffers = action(self, request.part("args"))
-            reply |= {"ok": True, "data": data}
+            reply |= {"ok": True, "data": bridge.packed(data)[0]}
         except Exception as error:  # noqa: BLE001 - whatever it is, the view shows it
             reply |= {"ok": False, "error": clean(told(error), 2000, lines=True)}
         self.send(reply, buffers)

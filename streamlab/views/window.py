@@ -160,7 +160,8 @@ def _row_of_event(seq: int, value: Any, event: Event) -> Row:
     stamp = round(message.timestamp * 1000) if _is_timed(event) else None
     headers = message.headers or ()
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
-    place = (message.topic, message.partition, message.offset if message.offset is not None and message.offset >= 0 else None)
+    is_record = message.offset is not None and message.offset >= 0
+    place = (message.topic, message.partition, message.offset) if is_record else (message.topic, None, None)
     return Row(seq, value, *place, stamp, message.timestamp_type, message.key, message.value, pairs, event)
 
 
