@@ -51,8 +51,8 @@ class Explorer(anywidget.AnyWidget):
         The take whose batches are shown.
     """
 
-    _esm = STATIC / "explorer.js"
-    _css = STATIC / "explorer.css"
+    _esm = (STATIC / "explorer.js").read_text("utf-8")  # as text: anywidget would hold every explorer for ever by a path
+    _css = (STATIC / "explorer.css").read_text("utf-8")
     protocol = traitlets.Int(bridge.PROTOCOL).tag(sync=True)
     ui = traitlets.Dict(PLAIN).tag(sync=True)
 

@@ -161,8 +161,10 @@ def _row_of_event(seq: int, value: Any, event: Event) -> Row:
     headers = message.headers or ()
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
     is_record = message.offset is not None and message.offset >= 0
-    place = (message.topic, message.partition, message.offset) if is_record else (message.topic, None, None)
-    return Row(seq, value, *place, stamp, message.timestamp_type, message.key, message.value, pairs, event)
+    partition, offset = (message.partition, message.offset) if is_record else (None, None)
+    return Row(
+        seq, value, message.topic, partition, offset, stamp, message.timestamp_type, message.key, message.value, pairs, event
+    )
 
 
 class Window:
