@@ -100,9 +100,10 @@ async def test_who_leaves_while_stepping_keeps_nobody_waiting(app: sl.App, live:
     browser.do("step", on=False)
     await put_all(channel, ["later"])
     assert batch(browser)["number"] == 0
-    browser.tick()
+    await until(lambda: stream._drive is not None and stream._drive._subscriptions)
     await put_all(channel, ["again"])
     await until(lambda: batch(browser)["rows"] == [["again"]])
+    browser.do("step", on=True)
     browser.explorer.close()
     await put_all(channel, range(5000))
     await until(lambda: stream.events_total == 10_007)
