@@ -47,7 +47,9 @@ class _Planter:
             return self._text(value)
         if isinstance(value, bytes | bytearray | memoryview):
             return self._bytes(bytes(value))
-        if value is None or isinstance(value, bool | int | float | Decimal | datetime | date | time):
+        if isinstance(value, float):
+            return {"k": "n", "v": repr(value)}
+        if value is None or isinstance(value, bool | int | Decimal | datetime | date | time):
             kind, text = cell(value)
             return {"k": kind if kind in "nbz" else "x", "v": text}
         return self._parts(value, depth)
