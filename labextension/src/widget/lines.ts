@@ -2,7 +2,7 @@
 import type { Context } from './context';
 import { act } from './context';
 import { button, h, iconButton, setClass, setText } from './dom';
-import { grouped, si, span } from './format';
+import { bytes, grouped, span } from './format';
 import type { Head, Notice } from './protocol';
 import { isOver } from './toolbar';
 
@@ -70,10 +70,7 @@ export function statusLine(): { element: HTMLElement; update(head: Head): void }
     update: head => {
       const { count, total, full } = head.window;
       setText(window, `window ${grouped(count)} of ${grouped(total)}${full ? ', sliding' : ''}`);
-      setText(
-        buffered,
-        head.buffered > 0 ? `buffered ${head.buffered < 100_000 ? grouped(head.buffered) : si(head.buffered)}` : '',
-      );
+      setText(buffered, head.buffered > 0 ? `buffered ${bytes(head.buffered)}` : '');
       setText(time, head.eventTime ? `event time ${span(...head.eventTime)}` : '');
       setText(busy, head.busy ?? '');
     },
