@@ -207,6 +207,7 @@ class Take(Generic[T]):
             async for sign in reader:
                 if sign is not LATE:
                     return "full"
+                basket.let_go()  # while a processor works, the loop does not look
                 if basket.gathered or not self._patient:
                     return "time"
                 self._restart(timer)

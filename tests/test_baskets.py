@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 
 import streamlab as sl
 from streamlab.baskets import Basket, KeptRecord
+from streamlab.events import TP
+from streamlab.iteration import LATE
+from streamlab.runtime.acks import AckStore
 from tests.streaming import rest
 
 
@@ -43,6 +47,48 @@ def test_the_record_in_hand_is_kept_when_gathering_is_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt):
         basket.gather(iter([record(0, b"1"), record(1, b"2")]), interrupted)
     assert [item[0] for item in basket.items] == [0, 1]
+
+
+def opened(store: AckStore | None) -> Any:
+    return SimpleNamespace(store=store, decode=lambda record: "decoded")
+
+
+def test_what_was_gathered_of_a_revoked_partition_is_let_go_of_and_nothing_else() -> None:
+    revoked, ours = opened(AckStore(TP("t", 0))), opened(AckStore(TP("t", 1)))
+    basket = Basket(9)
+    for offset, batch in enumerate([revoked, ours, revoked, opened(None)]):
+        if batch.store is not None:
+            batch.store.deliver(offset)
+        basket.add(str(offset), record(offset, b""), batch)
+    basket.add("plain", "plain", None)
+    held = basket.gathered
+    assert not basket.let_go()
+    revoked.store.ack(2)
+    revoked.store.closed = True
+    assert basket.stale
+    assert basket.let_go()
+    assert basket.gathered == held == ["1", "2", "3", "plain"]  # what is acked is not read again
+    assert [len(items) for _, items in basket.runs()] == [1, 1, 1, 1]
+    assert (revoked.store.unacked, ours.store.unacked) == (0, 1)
+    assert not basket.stale
+    basket.mark(revoked)
+    assert not basket.stale
+
+
+async def test_the_time_of_a_batch_hands_out_nothing_of_a_revoked_partition(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = opened(AckStore(TP("t", 0))), opened(AckStore(TP("t", 0)))
+    stream = app.stream([])
+
+    async def read(*, basket: Basket, **_: Any) -> AsyncIterator[Any]:
+        for batch in (old, new):
+            batch.store.deliver(0)
+            basket.add("value", record(0, b""), batch)
+            old.store.closed = True
+            yield LATE
+
+    monkeypatch.setattr(stream, "_read", read)
+    assert await rest(stream.take(9)) == [["value"]]
+    assert new.store.unacked == 0
 
 
 @pytest.fixture
