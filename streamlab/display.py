@@ -10,7 +10,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from streamlab.markup import (
-    LIMIT,
     MAX_ROWS,
     Html,
     alarming,
@@ -26,6 +25,7 @@ from streamlab.markup import (
     utc,
     without_secrets,
 )
+from streamlab.texts import LIMIT
 
 if TYPE_CHECKING:
     from streamlab.app import App

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.errors import SHOWN_BYTES, InvalidValue
+from streamlab.texts import clean, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ __all__ = ["ErrorLog", "OnError", "StreamError"]
 OnError = Literal["raise", "skip"] | Callable[["DecodeError"], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StreamError:
     """One record that could not be decoded, or that a processor failed on.
 
@@ -50,7 +51,12 @@ class StreamError:
         """The first 64 bytes of the value; of a value that never was bytes, of its repr."""
         if self.data is None or isinstance(self.data, bytes):
             return self.data and self.data[:SHOWN_BYTES]
-        return repr(self.data)[:SHOWN_BYTES]
+        return text_of(self.data, repr)[:SHOWN_BYTES]
+
+    def __repr__(self) -> str:
+        where = "decoding" if self.processor is None else clean(self.processor)
+        place = "" if self.topic is None else f" {clean(self.topic)}[{self.partition}] offset={self.offset}"
+        return f"<{type(self).__name__}: {where}{place} {type(self.error).__name__}: {clean(text_of(self.error))}>"
 
 
 class ErrorLog:
@@ -92,8 +98,8 @@ class ErrorLog:
             "offset": entry.offset,
             "timestamp": entry.timestamp,
             "error": type(entry.error).__name__,
-            "message": str(entry.error),
-            "cause": None if cause is None else repr(cause),
+            "message": text_of(entry.error),
+            "cause": None if cause is None else text_of(cause, repr),
             "processor": entry.processor,
             "first_bytes": entry.first_bytes,
         }

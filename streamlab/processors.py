@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidType, InvalidValue, Skip
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from streamlab.loops import Loop
@@ -75,7 +76,9 @@ class Processor:
 
     def __repr__(self) -> str:
         off = "" if self.enabled else " disabled"
-        return f"<{self.kind} {self.name}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
+        return (
+            f"<{self.kind} {clean(self.name)}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
+        )
 
 
 class Processors:
@@ -243,7 +246,7 @@ class Processors:
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"<Processors: {', '.join(self.names) or 'none'}>"
+        return f"<Processors: {clean(', '.join(self.names), 1000) or 'none'}>"
 
 
 def name_of(function: object) -> str:

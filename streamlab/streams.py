@@ -20,6 +20,7 @@ from streamlab.processors import Processors, filter_by
 from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
 from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -177,7 +178,7 @@ class Stream(Generic[T]):
         return "Stream: " + "&".join(_short(node) for node in nodes)
 
     def __repr__(self) -> str:
-        mode = "" if self.mode == "local" else f" {self.mode}"
+        mode = "" if self.mode == "local" else f" {clean(self.mode)}"
         what = " & ".join(repr(node) for node in self.combined) if self.combined else repr(self.channel)
         return f"<{type(self).__name__}: {self.state}{mode} {what}>"
 

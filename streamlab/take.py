@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
@@ -11,6 +12,7 @@ from streamlab.channels import seconds
 from streamlab.errors import InvalidValue
 from streamlab.events import Event, current_cell
 from streamlab.iteration import LATE, Timer
+from streamlab.texts import clean, text_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -95,6 +97,10 @@ class Batch(list[T], Generic[T]):
             basket = Basket.of_cells(values, self.basket.cells[index])
             return Batch(values, basket, number=self.number, reason=self.reason, memory=self.memory)
         return super().__getitem__(index)
+
+    def __repr__(self) -> str:
+        """As that of a list, in one line whatever is in it."""
+        return clean(text_of(list(self), repr), sys.maxsize)
 
     def _repr_html_(self) -> str:
         from streamlab.frames import batch_html

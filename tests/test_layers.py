@@ -16,6 +16,7 @@ ROOT = Path(streamlab.__file__).parent
 
 # From the bottom up; a module may import from its own layer and those below.
 LAYERS = [
+    "texts",
     "errors events loops",
     "annotations coercion formats models codecs settings unsupported failures broker.base",
     "queues processors stats broker.* runtime.*",
