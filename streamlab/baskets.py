@@ -190,9 +190,12 @@ class Basket:
 
     def _cell(self, opened: OpenedBatch | None, item: Any, value: Any) -> Cell:
         if opened is not None:
+            record = KeptRecord._make(item)
             with suppress(DecodeError):  # then on_error had made that value
-                value = opened.decode(KeptRecord._make(item))
-            return [None, KeptRecord._make(item), value, opened, self.loop]
+                if opened.check_key:
+                    opened.key(record)
+                value = opened.decode(record)
+            return [None, record, value, opened, self.loop]
         return [item, None, None, None, self.loop] if isinstance(item, Event) else [None, None, item, None, self.loop]
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from streamlab.errors import SHOWN_BYTES, InvalidValue
+from streamlab.errors import SHOWN_BYTES, InvalidValue, KeyDecodeError
 from streamlab.texts import clean, text_of
 
 if TYPE_CHECKING:
@@ -48,10 +48,11 @@ class StreamError:
 
     @property
     def first_bytes(self) -> bytes | str | None:
-        """The first 64 bytes of the value; of a value that never was bytes, of its repr."""
-        if self.data is None or isinstance(self.data, bytes):
-            return self.data and self.data[:SHOWN_BYTES]
-        return text_of(self.data, repr)[:SHOWN_BYTES]
+        """The first 64 bytes of the value, or of the key that could not be decoded; of what never was bytes, of its repr."""
+        data = self.key if isinstance(self.error, KeyDecodeError) else self.data
+        if data is None or isinstance(data, bytes):
+            return data and data[:SHOWN_BYTES]
+        return text_of(data, repr)[:SHOWN_BYTES]
 
     def __repr__(self) -> str:
         where = "decoding" if self.processor is None else clean(self.processor)

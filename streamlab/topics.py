@@ -413,7 +413,10 @@ class Topic(Channel[T]):
 
 
 def _event_of(item: Any, opened: OpenedBatch | None) -> Any:
-    return item if opened is None else opened.build(item, opened.decode(item))
+    if opened is None:
+        return item
+    opened.key(item)  # nobody decides here what becomes of one that cannot be decoded
+    return opened.build(item, opened.decode(item))
 
 
 def encoded_headers(headers: Any) -> list[tuple[str, bytes | None]]:

@@ -125,7 +125,22 @@ class TestDecoding:
         keyed = app.topic("numbers", key_type=int)
         with pytest.raises(sl.KeyDecodeError, match="cannot decode the key of numbers"):
             await first(1, keyed.stream(start="earliest"))
-        assert await rest(keyed.stream(start="earliest", stop="end", on_error="skip")) == []
+        stream = keyed.stream(start="earliest", stop="end", on_error="skip")
+        assert await rest(stream) == []
+        assert [error.first_bytes for error in stream.errors] == [b"k"] * 3
+
+    async def test_with_a_value_of_the_policy_a_bad_key_stays_bytes(self, app: sl.App, topic: sl.Topic[Any]) -> None:
+        keyed = app.topic("numbers", key_type=int, on_error=lambda error: f"{error.part} {error.offset}")
+        expected = [(b"k", f"key {offset}") for offset in range(3)]
+        assert await rest(keyed.stream(start="earliest", stop="end").items()) == expected
+        (batch,) = await rest(keyed.stream(start="earliest", stop="end").take(9))
+        assert [(event.key, event.value) for event in batch.events if event] == expected
+
+    async def test_a_raw_reader_gets_the_error_of_a_bad_key(self, app: sl.App, topic: sl.Topic[Any]) -> None:
+        reader = aiter(app.topic("numbers", key_type=int))
+        await topic.send(key="k", value=4)
+        with pytest.raises(sl.KeyDecodeError):
+            await anext(reader)
 
     async def test_in_a_batch_what_was_before_comes_first(self, topic: sl.Topic[Any]) -> None:
         batches = topic.stream(start="earliest", stop="end").take(10)
