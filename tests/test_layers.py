@@ -25,7 +25,7 @@ LAYERS = [
     "streams",
     "topics agents background runtime.runner",
     "app exceptions types",
-    "columns dtypes origins frame_builder frames reading markup drawing graph display printing",
+    "columns dtypes origins interrupts frame_builder frames reading markup drawing graph display printing",
     "views lab cli demo demo_lab testing",
 ]
 

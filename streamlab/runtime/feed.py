@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from streamlab.broker.base import Broker, Isolation, RecordBatch
 from streamlab.broker.positions import Ago, Earliest, Latest, Offset, Position, Time, parse, resolve
-from streamlab.errors import ImproperlyConfigured, InvalidPosition, StreamlabError
+from streamlab.errors import ImproperlyConfigured, InvalidPosition, InvalidValue, StreamlabError
 from streamlab.events import TP
 from streamlab.runtime import discovery
 from streamlab.runtime.acks import AckStore
@@ -27,6 +27,7 @@ __all__ = ["Feed"]
 
 State = Literal["idle", "connecting", "reading", "retrying", "ended", "stopped", "failed"]
 STOP_S = 2.0
+ISOLATIONS = get_args(Isolation)
 BROKER_TIMEOUT_S = 60.0
 
 
@@ -89,6 +90,8 @@ class Feed:
     ) -> None:
         if group is not None and partitions is not None:
             raise ImproperlyConfigured(f"group {group!r} assigns the partitions itself: give group or partitions, not both")
+        if isolation not in ISOLATIONS:
+            raise InvalidValue(f"isolation is one of {', '.join(ISOLATIONS)}; not {isolation!r}")
         self.broker = broker
         self.topics = topics
         self.group = group
