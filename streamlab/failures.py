@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -129,6 +130,6 @@ _COLUMNS = ["topic", "partition", "offset", "timestamp", "error", "message", "ca
 
 def checked(on_error: OnError) -> OnError:
     """Return the policy if it is one."""
-    if on_error in ("raise", "skip") or callable(on_error):
+    if on_error in ("raise", "skip") or (callable(on_error) and not inspect.iscoroutinefunction(on_error)):
         return on_error
-    raise InvalidValue(f'on_error is "raise", "skip" or a function of the DecodeError, not {on_error!r}')
+    raise InvalidValue(f'on_error is "raise", "skip" or a plain function of the DecodeError, not {on_error!r}')

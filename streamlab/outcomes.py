@@ -69,7 +69,14 @@ def decode_again(stream: Stream[Any], record: Any, opened: OpenedBatch, error: E
         place = (tp.topic, tp.partition, record.offset, record.timestamp / 1000, record.key, record.value)
         stream.errors.add(StreamError(*place, bad))
         if callable(stream.on_error):
-            value = stream.on_error(bad)
+            try:
+                value = stream.on_error(bad)
+            except Exception as failed:
+                if not keep_going:
+                    raise
+                if failed is not bad:
+                    stream.errors.add(StreamError(*place, failed))
+                return DROPPED
             return DROPPED if value is None else value
         if keep_going or stream.on_error == "skip":
             return DROPPED

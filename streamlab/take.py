@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import AsyncGenerator, Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
@@ -167,7 +168,8 @@ class Take(Generic[T]):
         self._pick = pick
         self._acks = acks
         self._patient = patient
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
+        """What is raised after the batch that is out."""
         self._batches = self._run()
         stream._iterators.add(self)
 
@@ -220,12 +222,12 @@ class Take(Generic[T]):
         except Exception as error:
             if not basket.gathered:
                 raise
-            self._failure = error
+            self.failure = error
         return "end"
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
             raise failure
 
     def _restart(self, timer: Timer) -> None:
@@ -261,12 +263,18 @@ class Take(Generic[T]):
         return bool(self._batches.ag_running)  # type: ignore[attr-defined] # missing in typeshed
 
 
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {clean(text_of(error))}"
+
+
 async def frame(stream: Stream[Any], n: int, within: float | timedelta | str | None) -> pd.DataFrame:
-    """Return the values that come within the time, at most ``n``, as one DataFrame."""
+    """Return the values that come within the time, at most ``n``, as one DataFrame. See ``Stream.to_frame``."""
     batches: Take[Any] = Take(stream, n, within, patient=False)
     try:
         async for batch in batches:
             taken: pd.DataFrame = batch.to_frame()
+            if batches.failure is not None:
+                warnings.warn(f"the frame ends before an error: {_said(batches.failure)}", UserWarning, stacklevel=3)
             return taken
     finally:
         await batches.aclose()

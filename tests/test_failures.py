@@ -9,7 +9,7 @@ import pytest
 
 import streamlab as sl
 from streamlab.failures import ErrorLog, StreamError
-from tests.streaming import first, rest
+from tests.streaming import first, rest, until
 
 
 def entry(number: int = 0, **changes: Any) -> StreamError:
@@ -78,7 +78,11 @@ def test_threads_may_add_while_others_read() -> None:
     assert log.total == 3000
 
 
-@pytest.mark.parametrize("bad", ["ignore", None, 3])
+async def asynchronous(error: sl.DecodeError) -> None:
+    """No policy: nobody would wait for it."""
+
+
+@pytest.mark.parametrize("bad", ["ignore", None, 3, asynchronous])
 def test_a_policy_is_checked(app: sl.App, bad: Any) -> None:
     with pytest.raises(ValueError, match="on_error"):
         sl.Stream(aiter(app.channel()), app=app, on_error=bad)
@@ -116,6 +120,20 @@ class TestDecoding:
         assert await rest(stream) == [1, 100, 3]
         stream = topic.stream(start="earliest", stop="end", on_error=lambda error: None)
         assert await rest(stream) == [1, 3]
+
+    @pytest.mark.parametrize("again", [True, False])
+    async def test_a_function_that_fails_does_not_end_a_stream_in_the_background(self, topic: sl.Topic[Any], again: bool) -> None:
+        def fail(error: sl.DecodeError) -> None:
+            raise error if again else KeyError("policy")
+
+        seen: list[int] = []
+        stream = topic.stream(start="earliest", stop="end", on_error=fail, processors=[seen.append])
+        stream.run()
+        await until(lambda: seen == [1, 3])
+        kinds = [(error.offset, type(error.error)) for error in stream.errors]
+        assert kinds == [(1, sl.ValueDecodeError), (1, KeyError)][: 1 if again else 2]
+        with pytest.raises(sl.ValueDecodeError if again else KeyError):
+            await rest(topic.stream(start="earliest", stop="end", on_error=fail))
 
     async def test_the_topics_policy_is_its_streams(self, app: sl.App, topic: sl.Topic[Any]) -> None:
         lenient = app.topic("numbers", value_type=int, on_error="skip")
