@@ -181,9 +181,10 @@ def _position(text: str, *, end: bool) -> Any:
     parts = [part.partition("=") for part in text.split(",")]
     value: Any = {partition: position for partition, _, position in parts} if "=" in text else text
     try:
-        return parse(value, end=end)
+        parse(value, end=end)
     except InvalidPosition as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    return value
 
 
 def _count(text: str) -> int:

@@ -97,7 +97,8 @@ class Feed:
         self.group = group
         self.start = _start(start, group)
         self.stop_at = None if stop is None else parse(stop, end=True)
-        _check_order(self.start, self.stop_at)
+        if _wrong_order(self.start, self.stop_at):
+            raise InvalidPosition(f"start={start!r} lies after stop={stop!r}: give a later stop or an earlier start")
         self.isolation: Isolation = isolation
         self.partitions = partitions
         self.broker_timeout_s = broker_timeout_s
@@ -270,15 +271,10 @@ def _start(start: Any, group: str | None) -> Position:
     return parse(start, end=False)
 
 
-def _check_order(start: Position, stop: Position | None) -> None:
-    """Raise InvalidPosition where it can be seen without asking anybody that the start lies after the stop."""
+def _wrong_order(start: Position, stop: Position | None) -> bool:
+    """Tell whether the start lies after the stop, where that can be seen without asking anybody."""
     if isinstance(start, Offset) and isinstance(stop, Offset):
-        wrong = start.offset > stop.offset
-    elif isinstance(start, Time) and isinstance(stop, Time):
-        wrong = start.ms > stop.ms
-    elif isinstance(start, Ago) and isinstance(stop, Ago):
-        wrong = start.ms < stop.ms
-    else:
-        return
-    if wrong:
-        raise InvalidPosition(f"start ({start}) lies after stop ({stop}): give a later stop or an earlier start")
+        return start.offset > stop.offset
+    if isinstance(start, Time) and isinstance(stop, Time):
+        return start.ms > stop.ms
+    return isinstance(start, Ago) and isinstance(stop, Ago) and start.ms < stop.ms
