@@ -188,6 +188,13 @@ class TestDecoding:
             await first(1, stream)
         assert (stream.errors[0].key, stream.errors[0].data, stream.errors[0].timestamp) == ("k", 1, 12.5)
 
+    async def test_a_stream_keeps_the_latest_thousand(self, app: sl.App) -> None:
+        stream = app.stream(range(1005), processors=[lambda value: value / 0])
+        for _ in range(1005):
+            with pytest.raises(ZeroDivisionError):
+                await first(1, stream)
+        assert (len(stream.errors), stream.errors.total, stream.errors[0].data) == (1000, 1005, 5)
+
     async def test_a_failure_on_a_plain_value_has_the_value(self, app: sl.App) -> None:
         stream = app.stream([1], processors=[lambda value: value / 0])
         with pytest.raises(ZeroDivisionError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import signal
 import threading
@@ -265,6 +266,18 @@ def test_chunks_and_batches_make_no_difference(app: sl.App, monkeypatch: pytest.
     assert set(frame["timestamp"] - pd.to_timedelta(frame["n"].astype("int64"), unit="s")) == {
         pd.Timestamp(T0_MS, unit="ms", tz="UTC")
     }
+
+
+def default(function: Any, name: str) -> Any:
+    return inspect.signature(function).parameters[name].default
+
+
+def test_what_is_not_said_is_as_the_guide_says() -> None:
+    assert default(reading.read, "max_bytes") == 1_000_000_000
+    assert [default(peek, "n") for peek in (reading.peek, sl.Topic.peek)] == [10, 10]
+    assert [default(sl.Stream.to_frame, name) for name in ("n", "within")] == [1000, 5]
+    assert [default(sl.Topic.read, name) for name in ("start", "stop", "limit")] == ["earliest", "end", None]
+    assert reading.PATIENCE_S == 1
 
 
 class Bar:

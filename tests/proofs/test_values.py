@@ -76,7 +76,7 @@ def check_kept(stream: sl.Stream[Any], topic: str, part: str, bad: bytes) -> Non
     (kept,) = stream.errors
     assert (kept.topic, kept.partition, kept.offset, kept.processor) == (topic, 0, 1, None)
     assert (kept.key if part == "key" else kept.data) == kept.first_bytes == bad
-    assert kept.timestamp is not None
+    assert kept.timestamp == 12.5
     assert isinstance(kept.error, sl.KeyDecodeError if part == "key" else sl.ValueDecodeError)
     assert kept.error.__cause__ is not None
     (row,) = stream.errors.to_frame().to_dict("records")
@@ -96,7 +96,7 @@ async def test_what_is_sent_is_read_and_what_is_bad_follows_the_policy(
     raw: dict[str, Any] = {f"{part}_serializer": "raw"}
     topic = app.topic(topic_name, partitions=1, **typed)
     await topic.send(**item(good))
-    await app.topic(topic_name).send(**item(bad), **raw)
+    await app.topic(topic_name).send(**item(bad), **raw, timestamp=12.5)
     await topic.send(**item(None))
     sent = [tuple(item(thing).values()) for thing in (good, None)]
 
