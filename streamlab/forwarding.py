@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from streamlab.channels import Channel
-    from streamlab.events import Cell
+    from streamlab.events import Cell, Message
     from streamlab.streams import Stream
 
 __all__ = ["echo", "group_by", "maybe_forward", "start_draining", "through", "unchanged"]
 
 WINDOW = 500
 """How many records may be on their way to a topic."""
+FIXED = (str, bytes, int, float, type(None))
+"""No processor can change these in place."""
 KEEP = object()
 """As a key: the one that the event has."""
 
@@ -166,7 +168,7 @@ async def _pass_on(stream: Stream[Any], value: Any, target: Channel[Any], key: A
         return
     message = event.message
     as_bytes = target.serialized and all(part is None or isinstance(part, bytes) for part in (message.key, message.value))
-    unchanged = as_bytes and value is event.value
+    unchanged = as_bytes and value is event.value and not _rewritten(stream, value, message)
     if key is KEEP:
         key, key_serializer = (message.key, "raw") if as_bytes else (event.key, None)
     else:
@@ -183,6 +185,17 @@ async def _pass_on(stream: Stream[Any], value: Any, target: Channel[Any], key: A
         await _send_behind(stream, target, arguments)
     else:
         await target.send(**arguments)
+
+
+def _rewritten(stream: Stream[Any], value: Any, message: Message) -> bool:
+    """Tell whether an event's value is no longer what its bytes say: a processor changed it in place, or ``on_error`` made it."""
+    in_place = not isinstance(value, FIXED) and any(entry.kind == "processor" for entry in stream.processors.active)
+    if not in_place and not callable(stream.on_error):
+        return False
+    try:
+        return bool(stream.channel.schema.decode_value(message.value) != value)
+    except Exception:  # noqa: BLE001 - undecodable, or values that cannot be compared
+        return True
 
 
 async def _send_behind(stream: Stream[Any], target: Channel[Any], arguments: dict[str, Any]) -> None:
