@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from streamlab.baskets import Basket, KeptRecord
 from streamlab.events import TP
 from streamlab.iteration import LATE
 from streamlab.runtime.acks import AckStore
-from tests.streaming import rest
+from tests.streaming import first, rest, until
 
 
 def record(offset: int, value: bytes | None) -> Any:
@@ -122,3 +123,49 @@ async def test_a_value_that_on_error_made_is_in_the_batch(app: sl.App, topic: sl
     (batch,) = await rest(stream.take(10))
     assert batch == [1, -1, 3, None]
     assert [event.value for event in batch.events if event] == [1, -1, 3, None]
+
+
+class TestRevoked:
+    """What takes a partition away closes its store, at any moment."""
+
+    @pytest.fixture
+    async def stream(self, app: sl.App, topic_name: str) -> sl.Stream[Any]:
+        topic = app.topic(topic_name, partitions=2)
+        for value, partition in ((1, 0), (2, 1), (3, 1)):
+            await topic.send(value=value, partition=partition)
+        return topic.stream(group="g")
+
+    def store_of(self, stream: sl.Stream[Any], partition: int) -> AckStore:
+        assert stream.feed is not None
+        return next(store for tp, store in stream.feed.stores.items() if tp.partition == partition)
+
+    async def test_while_the_value_that_makes_it_full_is_worked_on(self, stream: sl.Stream[Any]) -> None:
+        seen: list[int] = []
+
+        def revoke(value: int) -> int:
+            seen.append(value)
+            if len(seen) == 2:
+                event = sl.current_event()
+                self.store_of(stream, 1 - (event.message.partition if event is not None else 0)).closed = True
+            return value
+
+        stream.add_processor(revoke)
+        ((batch,),) = [await first(1, stream.take(2))]
+        assert batch == seen[1:] == [2, 3]
+
+    async def test_just_before_it_waits_for_more(self, stream: sl.Stream[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        fill, seen = stream._source.fill, list[int]()
+        stream.processors.add(lambda value: seen.append(value) or value)
+
+        async def revoked(*arguments: Any) -> bool:
+            if len(seen) == 3:
+                self.store_of(stream, 0).closed = True
+            return await fill(*arguments)
+
+        monkeypatch.setattr(stream._source, "fill", revoked)
+        taking = asyncio.create_task(first(1, stream.take(9)))
+        await until(lambda: stream.feed and stream.feed.stores and self.store_of(stream, 0).closed)
+        store = self.store_of(stream, 0)
+        await until(lambda: not store.unacked)
+        await stream.stop()
+        assert await taking == [[2, 3]]
