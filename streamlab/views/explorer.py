@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import weakref
 from collections import deque
 from pathlib import Path
@@ -13,7 +12,7 @@ import anywidget
 import traitlets
 
 from streamlab.errors import StreamlabError
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views import bridge, snapshot
 from streamlab.views.actions import ACTIONS
 from streamlab.views.frames_out import FrameMaker
@@ -77,7 +76,6 @@ class Explorer(anywidget.AnyWidget):
         self.hearing = Hearing(_running_loop())
         self.presence = Presence()
         self._frames = FrameMaker(self)
-        self._lock = threading.RLock()
         self._display_id: str | None = None
         self._pictured = snapshot.Pictures()
         super().__init__(ui={**PLAIN, "tab": "messages" if batches is None else "batches"})
@@ -119,10 +117,8 @@ class Explorer(anywidget.AnyWidget):
         elif request.kind == "seen":
             view.seen = request.flag("on", default=True)
         elif request.kind == "port":
-            view.first, view.count = (
-                self.order.moved(request.number("first"), request.number("base")),
-                request.number("count", view.count),
-            )
+            view.first, view.base = request.number("first"), request.number("base")
+            view.count = request.number("count", view.count)
             view.follow = request.flag("follow", default=view.follow)
             view.columns = tuple(request.texts("columns"))
         elif request.kind == "do":

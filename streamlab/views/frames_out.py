@@ -101,7 +101,7 @@ class FrameMaker:
         """Return the rows that the table has in sight, if they may have changed; only their number when it shows others."""
         explorer = self._explorer
         order = explorer.order
-        first = order.total - view.count if view.follow else view.first
+        first = order.total - view.count if view.follow else order.moved(view.first, view.base)
         state = (
             order.revision,
             first,

@@ -31,7 +31,9 @@ class View:
     Attributes
     ----------
     first, count : int
-        The rows that its table shows.
+        The rows that its table shows: from which place on, and how many.
+    base : int
+        Number of the first message when that place was told.
     follow : bool
         It shows the latest rows, whichever they are.
     seen : bool
@@ -49,6 +51,7 @@ class View:
     """
 
     first: int = 0
+    base: int = 0
     count: int = 30
     follow: bool = True
     seen: bool = True

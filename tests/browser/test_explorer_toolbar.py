@@ -92,6 +92,8 @@ def test_a_start_position_that_is_none_is_told_and_changes_nothing(live: Explore
     expect(dialog).to_be_hidden()
     live.expect_state("live")
     assert live.column("offset")
+    more(live, "Start position", "earliest", "Restart")
+    expect(live.notice).to_be_hidden()
 
 
 def test_a_group_makes_the_stream_a_member_and_none_makes_it_observe(book: Notebook, live: Explorer) -> None:
@@ -111,6 +113,7 @@ def test_a_smaller_window_pauses_when_it_fills_and_then_slides(live: Explorer) -
         live.expect_state("paused")
         expect(live.notice).to_contain_text("Paused: the window is full")
         live.press("Run")
+        expect(live.notice).to_be_hidden()
         expect(live.status).to_contain_text("sliding")
         expect_count(live, 100)
     finally:
@@ -152,7 +155,7 @@ def test_errors_are_counted_in_a_badge_that_opens_their_tab(book: Notebook) -> N
 
 def test_what_waits_to_be_processed_is_told_as_buffered(book: Notebook) -> None:
     explorer = book.show(
-        "import threading\ngate = threading.Event()\nlarge = app.topic('large')\nfor i in range(200):\n"
+        "import threading\ngate = threading.Event()\nlarge = app.topic('large')\nfor i in range(3000):\n"
         "    await large.send(value='x' * 10_000)\nheld = large.stream(start='earliest')\n@held.processor\n"
         "async def waits(value):\n    while not gate.is_set():\n        await asyncio.sleep(0.02)\n    return value\nheld"
     )
