@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from operator import index
 from typing import Any, SupportsIndex
 
@@ -41,6 +41,7 @@ __all__ = [
     "parse",
     "resolve",
     "restricted",
+    "spelled",
 ]
 
 LATENESS_MS = 5 * 60_000
@@ -192,6 +193,36 @@ def _text(text: str, *, end: bool) -> Position | None:
         return _time(datetime.fromisoformat(text))
     except ValueError:
         return None
+
+
+def spelled(position: Position) -> str:
+    """Return a position as people write it; what ``parse`` makes the same position of, but for several partitions."""
+    match position:
+        case Earliest() | Latest() | End():
+            return type(position).__name__.lower()
+        case Offset(offset):
+            return str(offset)
+        case LastN(count):
+            return str(-count)
+        case Ago(ms):
+            return f"-{_amounts(ms)}"
+        case Time(ms):
+            return datetime.fromtimestamp(ms / 1000, tz=UTC).isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
+        case PerPartition(positions):
+            return f"{{{', '.join(f'{partition}: {_quoted(one)}' for partition, one in positions)}}}"
+
+
+def _amounts(ms: int) -> str:
+    parts = []
+    for unit in ("w", "d", "h", "m"):
+        amount, ms = divmod(ms, UNITS_MS[unit])
+        parts += [f"{amount}{unit}"] * bool(amount)
+    return "".join([*parts, f"{ms / 1000:g}s"] if ms or not parts else parts)
+
+
+def _quoted(position: Position) -> str:
+    text = spelled(position)
+    return text if isinstance(position, Offset | LastN) else f'"{text}"'
 
 
 def as_of(position: Position, now_ms: int) -> Position:

@@ -5,7 +5,9 @@ An action gets the explorer and its arguments, and returns data and buffers. Wha
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +117,10 @@ def do_restart(explorer: Explorer, args: Request) -> Answer:
 
 
 def _position(start: Any) -> Any:
-    """Return a start as a cell would write it: whole numbers are offsets, or so many from the end."""
-    if isinstance(start, str) and start.lstrip("-").isdecimal():
-        return int(start)
+    """Return a start as a cell would write it: a text is parsed as it is, but for one that names partitions."""
+    if isinstance(start, str) and start.startswith("{"):
+        with suppress(ValueError, SyntaxError):
+            return ast.literal_eval(start)
     return start
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from streamlab.broker.positions import spelled
 from streamlab.texts import clean
 from streamlab.views.cells import cell, flat
 
@@ -35,7 +36,7 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
         "name": clean(str(stream.channel), 200),
         "mode": stream.mode,
         "group": None if feed is None else feed.group,
-        "start": "" if feed is None else str(feed.start),
+        "start": "" if feed is None else spelled(feed.start),
         "rate": round(shown.rates.events, 1),
         "bytesRate": round(shown.rates.size),
         "lag": sum(stats.lag.values()) if feed is not None and stats.lag else None,

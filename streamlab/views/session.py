@@ -90,6 +90,7 @@ class ShownStream:
     def run(self) -> None:
         """Go on: resume what is paused, start what is not running."""
         if self.stream._drive is not None:
+            self.notice = None  # why it was paused does not matter any more
             self.stream.resume()
         elif not self.is_iterated:
             self.restart()

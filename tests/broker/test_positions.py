@@ -28,6 +28,7 @@ from streamlab.broker.positions import (
     as_of,
     parse,
     resolve,
+    spelled,
 )
 from streamlab.broker.positions_back import last_records
 from streamlab.errors import BrokerUnavailable, InvalidPosition, OffsetOutOfRange
@@ -76,6 +77,31 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.mark.parametrize("end", [False, True])
 def test_the_grammar(value: Any, position: Position, end: bool) -> None:
     assert parse(value, end=end) == position
+
+
+@pytest.mark.parametrize(
+    ("position", "text"),
+    [
+        (Earliest(), "earliest"),
+        (Latest(), "latest"),
+        (Offset(100), "100"),
+        (LastN(100), "-100"),
+        (Ago(600_000), "-10m"),
+        (Ago(5_400_000), "-1h30m"),
+        (Ago(694_861_500), "-1w1d1h1m1.5s"),
+        (Ago(0), "-0s"),
+        (Time(NOON_MS), "2026-11-23T12:00:00+00:00"),
+        (Time(NOON_MS + 250), "2026-11-23T12:00:00.250+00:00"),
+    ],
+)
+def test_a_position_is_spelled_as_people_write_it(position: Position, text: str) -> None:
+    assert spelled(position) == text
+    assert parse(text, end=False) == position
+
+
+def test_positions_of_partitions_are_spelled_as_python() -> None:
+    assert spelled(parse({0: 10, 1: "-10m"}, end=False)) == '{0: 10, 1: "-10m"}'
+    assert spelled(End()) == "end"
 
 
 def test_end_is_a_stop_and_no_start() -> None:

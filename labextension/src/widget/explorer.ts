@@ -89,6 +89,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
     signal,
     latest: { head: null, pipe: null, field: null },
     notice: (text, kind) => notice.update({ text, kind, own: true }),
+    calm: () => notice.calm(),
     announce: text => setText(live, text),
     newProcessor: () => side.newProcessor(),
   };

@@ -8,17 +8,29 @@ import { isOver } from './toolbar';
 
 const INFO_MS = 8000;
 
+export interface NoticeLine {
+  readonly element: HTMLElement;
+  update(notice: Notice & { own?: boolean }): void;
+  /** Take the view's own alarm away. */
+  calm(): void;
+}
+
 /** What the kernel says stays until it says something else; what the view says itself goes by itself if it is no alarm. */
-export function noticeLine(signal: AbortSignal): { element: HTMLElement; update(notice: Notice & { own?: boolean }): void } {
+export function noticeLine(signal: AbortSignal): NoticeLine {
   const text = h('span', { dir: 'auto' });
   const close = iconButton('Close this notice', 'close', { onclick: () => (element.hidden = true) });
   const element = h('div', { class: 'sl-notice', role: 'status', hidden: true }, text, h('span', { class: 'sl-space' }), close);
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let ownAlarm = false;
   signal.addEventListener('abort', () => clearTimeout(timer));
   return {
     element,
+    calm: () => {
+      if (ownAlarm) element.hidden = true;
+    },
     update: notice => {
       clearTimeout(timer);
+      ownAlarm = notice.own === true && notice.kind === 'alarm';
       setText(text, notice.text);
       element.hidden = notice.text === '';
       setClass(element, 'sl-alarm', notice.kind === 'alarm');
