@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streamlab.broker.positions import spelled
 from streamlab.texts import clean
 from streamlab.views.cells import cell, flat
 
@@ -32,11 +31,11 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
     span = shown.histogram.span
     return {
         "state": shown.state,
-        "detail": clean(stats.detail, 500),
+        "detail": clean(shown.detail, 500),
         "name": clean(str(stream.channel), 200),
         "mode": stream.mode,
         "group": None if feed is None else feed.group,
-        "start": "" if feed is None else spelled(feed.start),
+        "start": "" if feed is None else str(feed.start),
         "rate": round(shown.rates.events, 1),
         "bytesRate": round(shown.rates.size),
         "lag": sum(stats.lag.values()) if feed is not None and stats.lag else None,
