@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.columns import MAX_COLUMNS, SCALAR, fields_of
-from streamlab.markup import clean
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from streamlab.views.window import Row

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views.trial import MESSAGES, Outcome, preview, short
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 
 from streamlab.errors import StreamlabError
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views import bridge, snapshot
 from streamlab.views.actions import ACTIONS
 from streamlab.views.frames_out import FrameMaker

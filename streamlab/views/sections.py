@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views.cells import cell, flat
 
 if TYPE_CHECKING:

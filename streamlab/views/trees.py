@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from streamlab.columns import fields_of
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views.cells import WITHHELD_BYTES, cell
 
 __all__ = ["MAX_CHILDREN", "MAX_DEPTH", "MAX_NODES", "Change", "Tree", "differences", "tree"]
