@@ -11,5 +11,7 @@ export const snapshotPlugin: JupyterFrontEndPlugin<void> = {
   requires: [IRenderMimeRegistry],
   activate: (_app: JupyterFrontEnd, registry: IRenderMimeRegistry): void => {
     addFallback(registry);
+    // Views tell their kernel, which then refreshes the snapshot beside them.
+    document.documentElement.dataset.streamlabKeeps = 'true';
   },
 };

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views.cells import cell, flat
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
     span = shown.histogram.span
     return {
         "state": shown.state,
-        "detail": clean(stats.detail, 500),
+        "detail": clean(shown.detail, 500),
         "name": clean(str(stream.channel), 200),
         "mode": stream.mode,
         "group": None if feed is None else feed.group,

@@ -181,8 +181,11 @@ def _row_of_event(seq: int, value: Any, event: Event) -> Row:
     stamp = round(message.timestamp * 1000) if _is_timed(event) else None
     headers = message.headers or ()
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
-    place = (message.topic, message.partition, message.offset if message.offset is not None and message.offset >= 0 else None)
-    return Row(seq, value, *place, stamp, message.timestamp_type, message.key, message.value, pairs, event)
+    is_record = message.offset is not None and message.offset >= 0
+    partition, offset = (message.partition, message.offset) if is_record else (None, None)
+    return Row(
+        seq, value, message.topic, partition, offset, stamp, message.timestamp_type, message.key, message.value, pairs, event
+    )
 
 
 class Window:

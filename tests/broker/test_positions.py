@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
@@ -76,6 +77,33 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.mark.parametrize("end", [False, True])
 def test_the_grammar(value: Any, position: Position, end: bool) -> None:
     assert parse(value, end=end) == position
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("earliest", "earliest"),
+        (" Latest ", "latest"),
+        (-200, "-200"),
+        ("100", "100"),
+        ("-10m", "-10m"),
+        ("-90m", "-1h30m"),
+        ("-0.25s", "-0.25s"),
+        ("-0s", "-0s"),
+        (NOON, "2026-11-23T12:00:00Z"),
+        ("2026-11-23T13:00:00.250+01:00", "2026-11-23T12:00:00.250Z"),
+        ({1: "-5", 0: 10, 2: "-1h"}, "{0: 10, 1: -5, 2: '-1h'}"),
+    ],
+)
+def test_a_position_says_what_one_would_type(value: Any, text: str) -> None:
+    assert str(parse(value, end=False)) == text
+    assert str(parse("end", end=True)) == "end"
+
+
+@given(st.integers(0, 1 << 45).map(Ago) | st.integers(-(10**12), 10**13).map(Time) | st.integers(1, 1 << 60).map(LastN))
+def test_what_a_position_says_means_the_same(position: Position) -> None:
+    assert parse(str(position), end=True) == position
+    assert parse(ast.literal_eval(str(PerPartition(((3, position),)))), end=True) == PerPartition(((3, position),))
 
 
 def test_end_is_a_stop_and_no_start() -> None:
