@@ -195,6 +195,10 @@ class Take(Generic[T]):
 
         return explore_batches(self)
 
+    def __str__(self) -> str:
+        within_s = self._taking.within_s
+        return f"take {self.max_:,}, {within_s:g} s" if within_s else f"take {self.max_:,}"
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: at most {self.max_} of {self.stream!r}>"
 
