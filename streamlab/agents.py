@@ -14,6 +14,7 @@ from streamlab.errors import InvalidValue
 from streamlab.failures import StreamError
 from streamlab.lifecycle import close_iterators
 from streamlab.processors import Processor
+from streamlab.texts import clean
 from streamlab.unsupported import AGENT, SEND_OPTIONS, missing, refuse
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class Agent:
             raise missing(self, name, AGENT)
 
     def __repr__(self) -> str:
-        return f"<Agent: {self.name} on {self.channel}>"
+        return clean(f"<Agent: {self.name} on {self.channel}>")
 
 
 def cancel_soon(tasks: list[asyncio.Task[None]]) -> None:

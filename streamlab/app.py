@@ -24,6 +24,7 @@ from streamlab.runtime.outbox import Outbox
 from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
 from streamlab.streams import Stream
+from streamlab.texts import clean
 from streamlab.topics import Topic
 from streamlab.unsupported import APP, COMMANDS, missing
 
@@ -389,7 +390,7 @@ class App:
 
     def __repr__(self) -> str:
         closed = " closed" if self.closed else ""
-        return f"<App: {self.id} {self.broker}{closed}>"
+        return f"<App: {clean(self.id)} {self.broker}{closed}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import app_html

@@ -13,6 +13,7 @@ from streamlab.outcomes import ack_cell, cell_item
 if TYPE_CHECKING:
     from streamlab.events import Cell
     from streamlab.loops import Loop
+    from streamlab.runtime.acks import AckStore
     from streamlab.sources import OpenedBatch, Source
 
 __all__ = ["Basket", "KeptRecord"]
@@ -47,7 +48,7 @@ class Basket:
         The loop that fills it.
     """
 
-    __slots__ = ("_cells", "_last", "_marks", "first_s", "gathered", "items", "loop", "wanted")
+    __slots__ = ("_cells", "_last", "_marks", "_stores", "first_s", "gathered", "items", "loop", "wanted")
 
     def __init__(self, wanted: int = 0, *, first_s: float = 0.0) -> None:
         self.wanted = wanted
@@ -56,6 +57,7 @@ class Basket:
         self.items: list[Any] = []
         self.loop: Loop = FOREVER
         self._marks: list[tuple[int, OpenedBatch | None]] = []
+        self._stores: set[AckStore] = set()
         self._cells: list[Cell] | None = None
         self._last: Cell | None = None
 
@@ -116,14 +118,49 @@ class Basket:
         if marks and marks[-1][0] == here:
             marks.pop()
         marks.append((here, opened))
+        if opened is not None and opened.store is not None and not opened.store.closed:
+            self._stores.add(opened.store)
+
+    @property
+    def stale(self) -> bool:
+        """Whether a partition was revoked from which something is gathered."""
+        return any(store.closed for store in self._stores)
+
+    def let_go(self) -> bool:
+        """Drop what was gathered from partitions that were revoked and is not acked: whoever has them now reads it again.
+
+        Returns whether there was such.
+        """
+        if not self.stale:
+            return False
+        last = self._marks[-1][1]
+        values = iter(self.gathered)
+        kept = [
+            (value, item, opened)
+            for opened, run in self.runs()
+            for item, value in zip(run, values, strict=False)
+            if opened is None or opened.store is None or not (opened.store.closed and opened.store.withdraw(item[0]))
+        ]
+        self._empty()
+        for value, item, opened in kept:
+            self.mark(opened)
+            self.gathered.append(value)
+            self.items.append(item)
+        self.mark(last)
+        return True
+
+    def _empty(self) -> None:
+        self.gathered.clear()  # who fills it holds on to the lists
+        self.items.clear()
+        self._marks, self._stores = [], set()
 
     def hand_over(self) -> Basket:
         """Return a basket with what was gathered, and begin anew."""
         full = Basket(self.wanted)
         full.gathered, full.items, full.loop, full._marks = self.gathered[:], self.items[:], self.loop, self._marks
-        self.gathered.clear()  # who fills it holds on to the lists
-        self.items.clear()
-        self._marks = [(0, full._marks[-1][1])] if full._marks else []
+        self._empty()
+        if full._marks:
+            self.mark(full._marks[-1][1])
         return full
 
     def runs(self) -> Iterator[tuple[OpenedBatch | None, list[Any]]]:

@@ -15,6 +15,7 @@ from streamlab.errors import InvalidState, InvalidValue, NotSupported
 from streamlab.events import TP, Event, Message, RecordMetadata
 from streamlab.queues import FlowControlQueue
 from streamlab.sources import ChannelSource, PlainSource, Source
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from typing import Self
@@ -307,7 +308,7 @@ class Channel(Generic[T]):
     def __repr__(self) -> str:
         mark = "(*)" if self.is_iterator else ""
         partitions = f" active={sorted(self.active_partitions)}" if self.active_partitions else ""
-        return f"<{mark}{type(self).__name__}: {self}@{id(self):#x}{partitions}>"
+        return f"<{mark}{type(self).__name__}: {clean(str(self))}@{id(self):#x}{partitions}>"
 
 
 async def _items_of(queue: asyncio.Queue[Any]) -> Any:

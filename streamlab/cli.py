@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def complain(text: str) -> None:
     """Write one line to stderr."""
-    from streamlab.markup import clean
+    from streamlab.texts import clean
 
     print(f"streamlab: {clean(text, limit=2000)}", file=sys.stderr)
 

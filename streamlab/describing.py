@@ -5,6 +5,8 @@ from __future__ import annotations
 import reprlib
 from typing import TYPE_CHECKING, Any
 
+from streamlab.texts import clean
+
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
@@ -39,7 +41,7 @@ def _short(node: Any) -> str:
 
 def representation(stream: Stream[Any]) -> str:
     """Return the one line that is a stream's repr."""
-    how = "" if stream.mode == "local" else f" {stream.mode}"
+    how = "" if stream.mode == "local" else f" {clean(stream.mode)}"
     what = " & ".join(repr(node) for node in stream.combined) if stream.combined else repr(stream.channel)
     return f"<{type(stream).__name__}: {stream.state}{how} {what}>"
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import DecodeError
 from streamlab.markup import (
-    LIMIT,
     MAX_ROWS,
     Html,
     alarming,
@@ -27,6 +26,7 @@ from streamlab.markup import (
     utc,
     without_secrets,
 )
+from streamlab.texts import LIMIT
 
 if TYPE_CHECKING:
     from streamlab.app import App

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from streamlab.texts import clean, shown
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -163,7 +165,7 @@ class Message:
         return len(self.value) if isinstance(self.value, bytes) else 0
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.tp.topic}[{self.partition}] offset={self.offset}>"
+        return f"<{type(self).__name__}: {clean(str(self.tp.topic))}[{self.partition}] offset={self.offset}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import message_html
@@ -282,7 +284,7 @@ class Event:
         self.ack()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: k={shortened.repr(self.key)} v={shortened.repr(self.value)}>"
+        return f"<{type(self).__name__}: k={shown(self.key)} v={shown(self.value)}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import event_html

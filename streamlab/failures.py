@@ -9,23 +9,23 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from streamlab.errors import SHOWN_BYTES, InvalidValue
-from streamlab.tracebacks import Places, places_of, text_of
+from streamlab.errors import SHOWN_BYTES, DecodeError, InvalidValue, KeyDecodeError
+from streamlab.texts import clean, text_of
+from streamlab.tracebacks import Places, places_of, trimmed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from streamlab.errors import DecodeError
 
 __all__ = ["ErrorLog", "OnError", "StreamError"]
 
 NOTHING = object()
 """Stands for: it was no item that failed, or the record says all about it."""
 MAX_BYTES = 64 << 20
-OnError = Literal["raise", "skip"] | Callable[["DecodeError"], Any]
+OnError = Literal["raise", "skip"] | Callable[[DecodeError], Any]
 
 
-@dataclass(slots=True, eq=False)  # frozen, it would take three times as long to make, and a stream may make many
+@dataclass(slots=True, eq=False, repr=False)  # frozen, it would take three times as long to make, and a stream may make many
 class StreamError:
     """One record that could not be decoded, or that a processor failed on.
 
@@ -65,14 +65,20 @@ class StreamError:
     @property
     def traceback_text(self) -> str:
         """The traceback, trimmed to the user's code and to 20 lines; cells are named as in the notebook."""
-        return text_of(self.error, self._places)
+        return trimmed(self.error, self._places)
 
     @property
     def first_bytes(self) -> bytes | str | None:
-        """The first 64 bytes of the value; of a value that never was bytes, of its repr."""
-        if self.data is None or isinstance(self.data, bytes):
-            return self.data and self.data[:SHOWN_BYTES]
-        return repr(self.data)[:SHOWN_BYTES]
+        """The first 64 bytes of the value, or of the key that could not be decoded; of what never was bytes, of its repr."""
+        data = self.key if isinstance(self.error, KeyDecodeError) else self.data
+        if data is None or isinstance(data, bytes):
+            return data and data[:SHOWN_BYTES]
+        return text_of(data, repr)[:SHOWN_BYTES]
+
+    def __repr__(self) -> str:
+        where = "decoding" if isinstance(self.error, DecodeError) else clean(self.processor or "the stream")
+        place = "" if self.topic is None else f" {clean(self.topic)}[{self.partition}] offset={self.offset}"
+        return f"<{type(self).__name__}: {where}{place} {type(self.error).__name__}: {clean(text_of(self.error))}>"
 
 
 class ErrorLog:
@@ -133,8 +139,8 @@ class ErrorLog:
             "offset": entry.offset,
             "timestamp": entry.timestamp,
             "error": type(entry.error).__name__,
-            "message": str(entry.error),
-            "cause": None if cause is None else repr(cause),
+            "message": text_of(entry.error),
+            "cause": None if cause is None else text_of(cause, repr),
             "processor": entry.processor,
             "first_bytes": entry.first_bytes,
         }
@@ -174,4 +180,4 @@ def checked(on_error: OnError) -> OnError:
         )
     if on_error in ("raise", "skip") or callable(on_error):
         return on_error
-    raise InvalidValue(f'on_error is "raise", "skip" or a function of the DecodeError, not {on_error!r}')
+    raise InvalidValue(f'on_error is "raise", "skip" or a plain function of the DecodeError, not {on_error!r}')

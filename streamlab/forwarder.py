@@ -23,6 +23,8 @@ __all__ = ["KEEP", "Forwarder", "forwarder_of", "has_event", "outgoing"]
 
 WINDOW = 500
 """How many records may be on their way to a topic."""
+FIXED = (str, bytes, int, float, type(None))
+"""No processor can change these in place."""
 KEEP = object()
 """As a key: the one that the event has."""
 
@@ -142,27 +144,38 @@ def has_event(cell: Cell | None) -> bool:
     return cell is not None and (cell[0] is not None or cell[3] is not None)
 
 
-def outgoing(schema: Schema, cell: Cell, value: Any, key: Any) -> NewRecord:
+def outgoing(stream: Stream[Any], schema: Schema, cell: Cell, value: Any, key: Any) -> NewRecord:
     """Return an item as a record with its key (or another), headers and timestamp, and its bytes if the value is the same."""
     event = made_event(cell)
     if event is not None:
-        return _of_event(schema, event, value, key)
+        return _of_event(stream, schema, event, value, key)
     if cell[3] is None:
         return encoded(schema, key=None if key is KEEP else key, value=value)
     record = cell[1]
     return NewRecord(
         record.key if key is KEEP else schema.encode_key(key),
-        record.value if value is cell[2] else schema.encode_value(value),
+        record.value if value is cell[2] and not _rewritten(stream, value, record.value) else schema.encode_value(value),
         None,
         record.timestamp,
         record.headers,
     )
 
 
-def _of_event(schema: Schema, event: Any, value: Any, key: Any) -> NewRecord:
+def _rewritten(stream: Stream[Any], value: Any, raw: bytes | None) -> bool:
+    """Tell whether a value is no longer what its bytes say: a processor changed it in place, or ``on_error`` made it."""
+    in_place = not isinstance(value, FIXED) and any(entry.kind == "processor" for entry in stream.processors.active)
+    if not in_place and not callable(stream.on_error):
+        return False
+    try:
+        return bool(stream.channel.schema.decode_value(raw) != value)
+    except Exception:  # noqa: BLE001 - undecodable, or values that cannot be compared
+        return True
+
+
+def _of_event(stream: Stream[Any], schema: Schema, event: Any, value: Any, key: Any) -> NewRecord:
     message = event.message
     as_bytes = all(part is None or isinstance(part, bytes) for part in (message.key, message.value))
-    unchanged = as_bytes and value is event.value
+    unchanged = as_bytes and value is event.value and not _rewritten(stream, value, message.value)
     raw_key = as_bytes and key is KEEP
     if key is KEEP:
         key = message.key if as_bytes else event.key

@@ -184,7 +184,7 @@ def _pass_on(stream: Stream[Any], cell: Cell | None, value: Any, target: Channel
     if not target.serialized:
         return _put_on(cell, value, target, key)
     forwarder = forwarder_of(stream, target)
-    record = outgoing(target.schema, cell, value, key)
+    record = outgoing(stream, target.schema, cell, value, key)
     if forwarder.full:
         return forwarder.send_later(cell, record, value)
     forwarder.send(cell, record)

@@ -12,8 +12,9 @@ import pandas as pd
 
 from streamlab.columns import MAX_COLUMNS, Column, Columns, gather
 from streamlab.dtypes import Kind, as_array
-from streamlab.markup import Html, clean, dim, table, utc
+from streamlab.markup import Html, dim, table, utc
 from streamlab.origins import Origins
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from streamlab.events import Event

@@ -17,8 +17,8 @@ import graphviz
 
 from streamlab.channels import Channel
 from streamlab.drawing import svg_of, text_tree
-from streamlab.markup import clean
 from streamlab.streams import Stream
+from streamlab.texts import clean
 from streamlab.topics import Topic
 
 if TYPE_CHECKING:

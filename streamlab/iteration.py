@@ -103,6 +103,9 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     def wanted() -> bool:
         return not stream._halted and stream._stops == stops
 
+    def undisturbed() -> bool:
+        return wanted() and not filled.stale
+
     number = sampled = 0
     weight, slow = 1, True
     stubborn = None  # a record that the quick way could not decode
@@ -114,6 +117,8 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     yield LATE  # nobody is to wait for what is in hand
                 await lifecycle.resumed(stream, wanted)
                 continue
+            if basket is not None:
+                basket.let_go()
             run = source.run
             items, opened = run
             store, fast, check_key = (None, None, False) if opened is None else (opened.store, opened.fast, opened.check_key)
@@ -243,7 +248,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     count = len(gathered)
                     if count == 1 and basket.first_s and timer is not None:
                         timer.begin(last, basket.first_s)
-                    if count >= basket.wanted:
+                    if count >= basket.wanted and not basket.let_go():
                         yield FULL
                     continue
                 try:
@@ -264,7 +269,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
             stream._cell = processor = None
             if timer is not None and timer.passed():
                 yield LATE
-            if not await source.fill(wanted, None if timer is None else timer.left()):
+            if not await source.fill(undisturbed, None if timer is None else timer.left()):
                 return
             last = perf_counter()
     finally:

@@ -19,14 +19,14 @@ from typing import Any
 
 import msgspec
 
+from streamlab.texts import LIMIT, clean, text_of
+
 __all__ = [
-    "LIMIT",
     "MAX_ROWS",
     "Html",
     "alarming",
     "block",
     "card",
-    "clean",
     "dim",
     "escape",
     "fact_table",
@@ -38,8 +38,6 @@ __all__ = [
     "without_secrets",
 ]
 
-LIMIT = 200
-"""Characters of one cell, unless said otherwise."""
 _VALUE_LIMIT = 4_000
 _FORMAT_BYTES = 256 * 1024
 """Payloads above this are cut before they are laid out, not after."""
@@ -62,12 +60,6 @@ _TAG = re.compile("<[^>]*>")
 _CARD = f"border:{_BORDER};border-radius:4px;padding:8px 12px;margin:2px 0;display:inline-block;max-width:100%;overflow:auto"
 _PRE = f"margin:0;white-space:pre-wrap;overflow-wrap:anywhere;max-height:24em;overflow:auto;background:transparent;{_CODE}"
 
-# Control characters get their pictures. What turns the direction of text, and lone surrogates (which no
-# UTF-8 can carry), become the replacement character: a payload must not rearrange what stands beside it.
-_UNSEEN = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
-_UNSEEN |= dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)], 0xFFFD)
-_UNSEEN_IN_LINES = {code: seen for code, seen in _UNSEEN.items() if chr(code) not in "\n\t"}
-
 
 class Html(str):
     """Text that is HTML already: ``escape`` leaves it alone."""
@@ -75,28 +67,11 @@ class Html(str):
     __slots__ = ()
 
 
-def clean(text: str, limit: int = LIMIT, *, lines: bool = False) -> str:
-    """Return ``text`` cut at ``limit`` characters, with everything in it visible.
-
-    Parameters
-    ----------
-    text : str
-        May hold anything.
-    limit : int
-        Characters; the last one is an ellipsis when something was cut.
-    lines : bool
-        Keep line ends and tabs.
-    """
-    if len(text) > limit:
-        text = text[: max(limit - 1, 0)] + "…"
-    return text.translate(_UNSEEN_IN_LINES if lines else _UNSEEN)
-
-
 def escape(value: object, limit: int = LIMIT, *, lines: bool = False) -> Html:
     """Return ``value`` as HTML that shows its text, cut at ``limit`` characters."""
     if isinstance(value, Html):
         return value
-    return Html(html.escape(clean(_text(value), limit, lines=lines)))
+    return Html(html.escape(clean(text_of(value), limit, lines=lines)))
 
 
 def table(rows: Iterable[Sequence[object]], columns: Sequence[object], *, max_rows: int = MAX_ROWS, grouped: bool = True) -> Html:
@@ -213,13 +188,6 @@ def _readable(value: object, *, grouped: bool) -> object:
         text = f"{value:.{_DIGITS}g}"
         return f"{text}.0" if text.lstrip("-").isdecimal() else text
     return f"{value:,}" if grouped and isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception as exc:  # noqa: BLE001 - as in pretty
-        return f"<{type(value).__name__} that cannot be shown: {type(exc).__name__}>"
 
 
 def _pretty(value: object, limit: int) -> str:

@@ -68,7 +68,14 @@ def decode_again(stream: Stream[Any], record: Any, opened: OpenedBatch, error: E
     except DecodeError as bad:
         stream.errors.add(_failed_record(record, opened, bad, None))
         if callable(stream.on_error):
-            value = stream.on_error(bad)
+            try:
+                value = stream.on_error(bad)
+            except Exception as failed:
+                if not keep_going:
+                    raise
+                if failed is not bad:
+                    stream.errors.add(_failed_record(record, opened, failed, None))
+                return DROPPED
             opened.raw_keys.add(record.offset)
             return DROPPED if value is None else value
         if keep_going or stream.on_error == "skip":

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import SHOWN_BYTES, DecodeError, reason_of
 from streamlab.formats import encode_json
-from streamlab.markup import clean, utc
+from streamlab.markup import utc
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from streamlab.broker.base import BrokerRecord

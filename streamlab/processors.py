@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidType, InvalidValue, Skip
 from streamlab.sampling import Sample, look_at_next
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from streamlab.loops import Loop
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Processor", "Processors"]
 
 Function = Callable[[Any], Any]
+NAME_LIMIT = 40
+"""So much of a name is shown in one line."""
 
 SHOWN_NAME = 60
 """Characters of a name in a repr."""
@@ -114,7 +117,7 @@ class Processor:
 
     def __repr__(self) -> str:
         off = "" if self.enabled else " disabled"
-        return f"<{self.kind} {_shown(self.name)}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
+        return f"<{self.kind} {clean(self.name, NAME_LIMIT)}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
 
 
 class Processors:
@@ -297,7 +300,7 @@ class Processors:
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"<Processors: {', '.join(map(_shown, self.names)) or 'none'}>"
+        return f"<Processors: {', '.join(clean(name, NAME_LIMIT) for name in self.names) or 'none'}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import processors_html
@@ -315,13 +318,6 @@ def name_of(function: object) -> str:
         if inner is None:
             return type(function).__name__
         function = inner
-
-
-def _shown(name: str) -> str:
-    """Return a name for one line of text, whatever is in it."""
-    from streamlab.markup import clean
-
-    return clean(name, SHOWN_NAME)
 
 
 def filter_by(function: Function) -> Function:

@@ -17,6 +17,7 @@ from streamlab.events import TP
 from streamlab.failures import OnError, checked
 from streamlab.frame_builder import FrameBuilder
 from streamlab.frames import records_frame
+from streamlab.interrupts import Interrupt, noticed
 from streamlab.runtime.io import wait
 from streamlab.sources import ChannelSource, OpenedBatch
 from streamlab.subscribing import read_from
@@ -40,6 +41,7 @@ GUESS_FROM_ROWS = 100_000
 GUESS_TOLERANCE = 1.5
 """A guess of what all will take stops the reading when it is so many times too much."""
 TRIES = 3
+NONE = Interrupt()
 
 
 def read(  # noqa: PLR0913 - each of them is one question of the reader
@@ -101,22 +103,25 @@ def read(  # noqa: PLR0913 - each of them is one question of the reader
     if stop is None and limit is None:
         raise InvalidPosition('reading needs an end: stop="end", a time, an offset, or limit=')
     decide = checked(topic.on_error if on_error is None else on_error)
+    if not isinstance(max_bytes, int | float) or max_bytes <= 0:
+        raise InvalidValue(f"max_bytes is a number of bytes, such as 2_000_000_000; not {max_bytes!r}")
     builder = FrameBuilder(several_topics=len(topic.topics) != 1, headers=headers, depth=depth)
-    with _feed(topic, start=start, stop=stop, isolation=isolation, broker_timeout=broker_timeout) as feed:
-        try:
-            with _Progress(feed, str(topic), shown=progress) as bar:
-                for batch in _batches(feed, bar) if limit != 0 else ():
-                    opened = OpenedBatch(topic.app, topic.schema, batch, None)
-                    left = None if limit is None else limit - builder.rows
-                    _add(builder, opened, decide, left)
-                    if limit is not None and builder.rows >= limit:
-                        break
-                    _check_memory(builder, feed, limit, max_bytes, str(topic))
-        except KeyboardInterrupt:
-            warnings.warn(
-                f"reading {topic} was interrupted: these are the first {builder.rows:,} messages", UserWarning, stacklevel=3
-            )
-    return builder.frame()
+    with noticed() as interrupt:
+        with (
+            _feed(topic, start=start, stop=stop, isolation=isolation, broker_timeout=broker_timeout) as feed,
+            _Progress(feed, str(topic), shown=progress) as bar,
+        ):
+            for batch in _batches(feed, bar, interrupt) if limit != 0 else ():
+                opened = OpenedBatch(topic.app, topic.schema, batch, None)
+                left = None if limit is None else limit - builder.rows
+                _add(builder, opened, decide, left)
+                if limit is not None and builder.rows >= limit:
+                    break
+                _check_memory(builder, feed, limit, max_bytes, str(topic))
+        frame = builder.frame()
+    if interrupt.seen:
+        warnings.warn(f"reading {topic} was interrupted: these are the first {len(frame):,} messages", UserWarning, stacklevel=3)
+    return frame
 
 
 def peek(topic: Topic[Any], n: SupportsIndex = 10) -> Batch[Any]:
@@ -181,8 +186,8 @@ def _feed(topic: Topic[Any], **options: Any) -> Iterator[Feed]:
         wait(feed.stop())
 
 
-def _batches(feed: Feed, bar: _Progress | None = None) -> Iterator[RecordBatch]:
-    """Yield what the feed brings until its end; its errors are raised."""
+def _batches(feed: Feed, bar: _Progress | None = None, interrupt: Interrupt = NONE) -> Iterator[RecordBatch]:
+    """Yield what the feed brings until its end, or until an interrupt; its errors are raised."""
     arrived = threading.Event()
     feed.handover.add_waker(arrived.set)
     feed.begin()
@@ -190,11 +195,16 @@ def _batches(feed: Feed, bar: _Progress | None = None) -> Iterator[RecordBatch]:
         arrived.clear()
         batches = feed.handover.get_nowait()
         if batches is not None:
-            yield from batches
+            for batch in batches:
+                if interrupt.seen:
+                    return
+                yield batch
         elif feed.handover.ended:
             return
         else:
             arrived.wait(TICK_S)
+        if interrupt.seen:
+            return
         if bar is not None:
             bar.update()
 

@@ -91,6 +91,8 @@ class OpenedBatch:
 
     def decode_again(self, record: Any, made: Any) -> Any:
         """Return the value of a record that was handed out; what ``on_error`` had made of it when it cannot be decoded."""
+        if record.offset in self.raw_keys:
+            return made
         try:
             return self.decode(record)
         except DecodeError:
@@ -142,9 +144,13 @@ class OpenedBatch:
         return message
 
     def build(self, record: BrokerRecord, value: Any) -> Event:
-        """Return a record with its value as an event."""
+        """Return a record with its value as an event. A key that cannot be decoded stays bytes: the value is ``on_error``'s then."""
         message = self.message(record)
-        return self.app.create_event(self.key(record), value, message.headers, message)
+        try:
+            key = self.key(record)
+        except KeyDecodeError:
+            key = record.key
+        return self.app.create_event(key, value, message.headers, message)
 
 
 Run = tuple[Iterator[Any], OpenedBatch | None]

@@ -608,7 +608,10 @@ class Stream(Generic[T]):
         return Take(self, max_, within, within_from=within_from, pick=stamped(timestamp_field_name))
 
     async def to_frame(self, n: int = 1000, *, within: float | timedelta | str | None = 5) -> pd.DataFrame:
-        """Take up to ``n`` values, waiting at most ``within`` seconds, and return them as one DataFrame."""
+        """Take up to ``n`` values, waiting at most ``within`` seconds, and return them as one DataFrame.
+
+        The next call goes on behind them. An error is raised when nothing came before it, else warned about.
+        """
         return await frame(self, n, within)
 
     # Acks, and what arrives from outside

@@ -85,5 +85,10 @@ async def next_event(iterator: Topic[Any]) -> Event:
 
 
 def _event_of(item: Any, opened: OpenedBatch | None) -> Event:
-    event: Event = item if opened is None else opened.build(item, opened.decode(item))
+    event: Event
+    if opened is None:
+        event = item
+    else:
+        opened.key(item)  # nobody decides here what becomes of one that cannot be decoded
+        event = opened.build(item, opened.decode(item))
     return event

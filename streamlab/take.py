@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from functools import partial
 from operator import index
@@ -14,6 +16,7 @@ from streamlab.channels import seconds
 from streamlab.errors import InvalidType, InvalidValue, NotSupported
 from streamlab.events import Event, current_cell
 from streamlab.iteration import LATE, Timer
+from streamlab.texts import clean, text_of
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -100,6 +103,10 @@ class Batch(list[T], Generic[T]):
             return Batch(values, basket, number=self.number, reason=self.reason, memory=self.memory)
         return super().__getitem__(index)
 
+    def __repr__(self) -> str:
+        """As that of a list, in one line whatever is in it."""
+        return clean(text_of(list(self), repr), sys.maxsize)
+
     def _repr_html_(self) -> str:
         from streamlab.frames import batch_html
 
@@ -174,7 +181,9 @@ class Take(Generic[T]):
             Take, stream, max_, within, within_from=within_from, pick=pick, acks=acks, patient=patient
         )
         """Makes the same anew, for when this one has ended."""
-        self._batches = _Taking(stream, self.max_, within_s, within_from, pick, acks=acks, patient=patient).run()
+        taking = _Taking(stream, self.max_, within_s, within_from, pick, acks=acks, patient=patient)
+        self._batches = taking.run()
+        self._taking = taking
         stream._iterators.add(self)
 
     def live(self) -> Explorer:
@@ -185,6 +194,10 @@ class Take(Generic[T]):
         from streamlab.views.showing import explore_batches
 
         return explore_batches(self)
+
+    def __str__(self) -> str:
+        within_s = self._taking.within_s
+        return f"take {self.max_:,}, {within_s:g} s" if within_s else f"take {self.max_:,}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: at most {self.max_} of {self.stream!r}>"
@@ -237,7 +250,8 @@ class _Taking:
         self._pick = pick
         self._acks = acks
         self._patient = patient
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
+        """What is raised after the batch that is out."""
 
     async def run(self) -> AsyncGenerator[Any, None]:
         stream, timer = self.stream, Timer()
@@ -284,18 +298,19 @@ class _Taking:
             async for sign in reader:
                 if sign is not LATE:
                     return "full"
+                basket.let_go()  # while a processor works, the loop does not look
                 if basket.gathered or not self._patient:
                     return "time"
                 self._restart(timer)
         except Exception as error:
             if not basket.gathered:
                 raise
-            self._failure = error
+            self.failure = error
         return "end"
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
             raise failure
 
     def _restart(self, timer: Timer) -> None:
@@ -308,12 +323,18 @@ class _Taking:
         return self._pick(basket)
 
 
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {clean(text_of(error))}"
+
+
 async def frame(stream: Stream[Any], n: int, within: float | timedelta | str | None) -> pd.DataFrame:
-    """Return the values that come within the time, at most ``n``, as one DataFrame."""
+    """Return the values that come within the time, at most ``n``, as one DataFrame. See ``Stream.to_frame``."""
     batches: Take[Any] = Take(stream, n, within, patient=False)
     try:
         async for batch in batches:
             taken: pd.DataFrame = batch.to_frame()
+            if batches._taking.failure is not None:
+                warnings.warn(f"the frame ends before an error: {_said(batches._taking.failure)}", UserWarning, stacklevel=3)
             return taken
     finally:
         await batches.aclose()

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType, TracebackType
 
-__all__ = ["Places", "forget_frames", "places_of", "text_of"]
+__all__ = ["Places", "forget_frames", "places_of", "trimmed"]
 
 Places = tuple[tuple[CodeType, int], ...]
 """Code and line, from the outermost on."""
@@ -71,7 +71,7 @@ def forget_frames(error: BaseException) -> None:
             one.__traceback__ = None
 
 
-def text_of(error: BaseException, places: Sequence[Places]) -> str:
+def trimmed(error: BaseException, places: Sequence[Places]) -> str:
     """Return a traceback of at most 20 lines without the frames of streamlab and asyncio; cells are named as in the notebook."""
     lines: list[str] = []
     chain = list(zip(_chain(error), places, strict=False))

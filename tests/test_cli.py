@@ -277,6 +277,10 @@ def test_no_error_repeats_a_password(run: Run, argv: list[str]) -> None:
     assert "hunter2" not in out + err
 
 
+def test_a_start_after_the_stop_is_said_as_it_was_given(run: Run) -> None:
+    assert "start='8' lies after stop='5'" in run("cat", "t", "--start", "8", "--stop", "5")[2]
+
+
 def test_settings_reach_the_app_in_their_own_spelling(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[dict[str, object]] = []
 

@@ -9,7 +9,7 @@ import pytest
 
 import streamlab as sl
 from streamlab.failures import ErrorLog, StreamError
-from tests.streaming import first, rest
+from tests.streaming import first, rest, until
 
 
 def entry(number: int = 0, **changes: Any) -> StreamError:
@@ -121,6 +121,20 @@ class TestDecoding:
         stream = topic.stream(start="earliest", stop="end", on_error=lambda error: None)
         assert await rest(stream) == [1, 3]
 
+    @pytest.mark.parametrize("again", [True, False])
+    async def test_a_function_that_fails_does_not_end_a_stream_in_the_background(self, topic: sl.Topic[Any], again: bool) -> None:
+        def fail(error: sl.DecodeError) -> None:
+            raise error if again else KeyError("policy")
+
+        seen: list[int] = []
+        stream = topic.stream(start="earliest", stop="end", on_error=fail, processors=[seen.append])
+        stream.run()
+        await until(lambda: seen == [1, 3])
+        kinds = [(error.offset, type(error.error)) for error in stream.errors]
+        assert kinds == [(1, sl.ValueDecodeError), (1, KeyError)][: 1 if again else 2]
+        with pytest.raises(sl.ValueDecodeError if again else KeyError):
+            await rest(topic.stream(start="earliest", stop="end", on_error=fail))
+
     async def test_the_topics_policy_is_its_streams(self, app: sl.App, topic: sl.Topic[Any]) -> None:
         lenient = app.topic("numbers", value_type=int, on_error="skip")
         assert await rest(lenient.stream(start="earliest", stop="end")) == [1, 3]
@@ -129,7 +143,22 @@ class TestDecoding:
         keyed = app.topic("numbers", key_type=int)
         with pytest.raises(sl.KeyDecodeError, match="cannot decode the key of numbers"):
             await first(1, keyed.stream(start="earliest"))
-        assert await rest(keyed.stream(start="earliest", stop="end", on_error="skip")) == []
+        stream = keyed.stream(start="earliest", stop="end", on_error="skip")
+        assert await rest(stream) == []
+        assert [error.first_bytes for error in stream.errors] == [b"k"] * 3
+
+    async def test_with_a_value_of_the_policy_a_bad_key_stays_bytes(self, app: sl.App, topic: sl.Topic[Any]) -> None:
+        keyed = app.topic("numbers", key_type=int, on_error=lambda error: f"{error.part} {error.offset}")
+        expected = [(b"k", f"key {offset}") for offset in range(3)]
+        assert await rest(keyed.stream(start="earliest", stop="end").items()) == expected
+        (batch,) = await rest(keyed.stream(start="earliest", stop="end").take(9))
+        assert [(event.key, event.value) for event in batch.events if event] == expected
+
+    async def test_a_raw_reader_gets_the_error_of_a_bad_key(self, app: sl.App, topic: sl.Topic[Any]) -> None:
+        reader = aiter(app.topic("numbers", key_type=int))
+        await topic.send(key="k", value=4)
+        with pytest.raises(sl.KeyDecodeError):
+            await anext(reader)
 
     async def test_a_key_that_a_function_lets_pass_stays_bytes(self, app: sl.App, topic: sl.Topic[Any]) -> None:
         keyed = app.topic("numbers", key_type=int, value_type=int, on_error=lambda e: f"{type(e).__name__} at {e.offset}")
@@ -164,6 +193,13 @@ class TestDecoding:
         with pytest.raises(ZeroDivisionError):
             await first(1, stream)
         assert (stream.errors[0].key, stream.errors[0].data, stream.errors[0].timestamp) == ("k", 1, 12.5)
+
+    async def test_a_stream_keeps_the_latest_thousand(self, app: sl.App) -> None:
+        stream = app.stream(range(1005), processors=[lambda value: value / 0])
+        for _ in range(1005):
+            with pytest.raises(ZeroDivisionError):
+                await first(1, stream)
+        assert (len(stream.errors), stream.errors.total, stream.errors[0].data) == (1000, 1005, 5)
 
     async def test_a_failure_on_a_plain_value_has_the_value(self, app: sl.App) -> None:
         stream = app.stream([1], processors=[lambda value: value / 0])

@@ -369,6 +369,28 @@ class TestOnTopics:
         assert [event.message.value for event in events] == [b'{ "a" :1}', b'{"b":2}']
         await stream.stop()
 
+    async def test_a_value_that_a_processor_changed_in_place_is_forwarded_as_it_is_now(self, app: sl.App) -> None:
+        def enrich(order: dict[str, int]) -> dict[str, int]:
+            order["b"] = order["a"] + 1
+            return order
+
+        source = app.topic("source", partitions=1)
+        await source.declare()
+        stream = source.stream(processors=[enrich]).group_by(lambda order: order["b"], name="b")
+        await source.send(value={"a": 1})
+        assert await first(1, stream) == [{"a": 1, "b": 2}]
+        await stream.stop()
+
+    async def test_a_value_that_on_error_made_is_forwarded_and_not_the_bad_bytes(self, app: sl.App) -> None:
+        source = app.topic("source", partitions=1, value_type=int, on_error=lambda error: -1)
+        await source.declare()
+        stream = source.stream().through("target")
+        for value in (b"two", b" 3"):
+            await source.send(value=value, value_serializer="raw")
+        events = await first(2, stream.events())
+        assert [(event.value, event.message.value) for event in events] == [(-1, b"-1"), (3, b" 3")]
+        await stream.stop()
+
     async def test_tombstones_and_missing_keys_stay_what_they_are(self, app: sl.App) -> None:
         source = app.topic("source", partitions=1)
         await source.declare()

@@ -59,6 +59,8 @@ def event(
 class Opened:
     """What a stream knows of a record batch."""
 
+    store = None
+
     def __init__(self, topic: str = "orders", partition: int = 0) -> None:
         self.batch = SimpleNamespace(tp=TP(topic, partition))
         self.built = 0

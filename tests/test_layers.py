@@ -16,6 +16,7 @@ ROOT = Path(streamlab.__file__).parent
 
 # From the bottom up; a module may import from its own layer and those below.
 LAYERS = [
+    "texts",
     "errors events loops tracebacks",
     "annotations coercion formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
@@ -24,7 +25,7 @@ LAYERS = [
     "streams",
     "topics agents background runtime.runner",
     "app exceptions types",
-    "columns dtypes origins frame_builder frames reading markup drawing graph display printing",
+    "columns dtypes origins interrupts frame_builder frames reading markup drawing graph display printing",
     "views views.* lab cli demo demo_lab testing",
 ]
 

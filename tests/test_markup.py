@@ -15,7 +15,6 @@ from streamlab.markup import (
     Html,
     block,
     card,
-    clean,
     dim,
     escape,
     fact_table,
@@ -62,15 +61,6 @@ def test_escaped_text_is_not_escaped_again() -> None:
 def test_no_text_makes_a_tag_or_breaks_the_encoding(text: str) -> None:
     assert Tags(escape(text)).seen == []
     escape(text).encode()
-
-
-def test_long_text_is_cut() -> None:
-    assert clean("x" * 5000, 10) == "x" * 9 + "…"
-
-
-def test_line_ends_stay_only_where_lines_are_wanted() -> None:
-    assert clean("a\nb\tc\r") == "a\u240ab\u2409c\u240d"
-    assert clean("a\nb\tc\r", lines=True) == "a\nb\tc\u240d"
 
 
 def test_an_object_whose_str_fails_is_named() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import os
+import signal
 import threading
 import uuid
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -27,7 +31,10 @@ from streamlab.errors import (
     TopicNotFound,
     ValueDecodeError,
 )
+from streamlab.interrupts import noticed
+from streamlab.origins import Origins
 from streamlab.runtime.feed import Feed
+from streamlab.runtime.handover import Handover
 from streamlab.runtime.io import wait
 
 if TYPE_CHECKING:
@@ -199,20 +206,63 @@ def test_sizes_are_for_people(size: float, text: str) -> None:
     assert reading._size(size) == text
 
 
-def test_an_interrupt_gives_what_was_read_and_says_so(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", ["add", "_seal", "frame", "add_records", "get_nowait"])
+def test_an_interrupt_anywhere_gives_whole_messages_and_says_so(app: sl.App, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    owner = {"add_records": Origins, "get_nowait": Handover}.get(place, frame_builder.FrameBuilder)
+    work = getattr(owner, place)
+
+    def interrupted(self: Any, *args: Any) -> Any:
+        if place != "get_nowait" or self.buffered_records:
+            monkeypatch.setattr(owner, place, work)
+            signal.raise_signal(signal.SIGINT)
+        return work(self, *args)
+
+    monkeypatch.setattr(frame_builder, "CHUNK_ROWS", 20)
     fill(app, numbers(100), partitions=2)
-    add = reading._add
-
-    def interrupted(builder: Any, *args: Any) -> None:
-        if builder.rows:
-            raise KeyboardInterrupt
-        add(builder, *args)
-
-    monkeypatch.setattr(reading, "_add", interrupted)
-    with pytest.warns(UserWarning, match="orders was interrupted: these are the first 50 messages") as caught:
+    monkeypatch.setattr(owner, place, interrupted)
+    with pytest.warns(UserWarning, match="orders was interrupted: these are the first (0|50|100) messages") as caught:
         frame = app.topic("orders").read()
-    assert len(frame) == 50
-    assert caught[0].category is UserWarning
+    assert f"first {len(frame)} " in str(caught[0].message)
+    assert len(frame) == {"get_nowait": 0, "frame": 100}.get(place, 50)
+    assert caught[0].filename == __file__
+
+
+def test_an_interrupt_while_nothing_comes_ends_it(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(app, numbers(3))
+    monkeypatch.setattr(Feed, "begin", lambda _: None)
+    threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.warns(UserWarning, match="first 0 messages"):
+        app.topic("orders").read()
+
+
+def test_an_interrupt_in_another_threads_reading_is_not_its_own(app: sl.App) -> None:
+    fill(app, numbers(3))
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        assert len(pool.submit(app.topic("orders").read).result()) == 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_raises() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), noticed() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.seen
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("max_bytes", [0, -1, "1GB", None])
+def test_the_memory_is_a_number_of_bytes(app: sl.App, max_bytes: Any) -> None:
+    with pytest.raises(InvalidValue, match="max_bytes is a number of bytes"):
+        app.topic("orders").read(max_bytes=max_bytes)
+
+
+def test_an_isolation_that_is_none_is_refused(app: sl.App) -> None:
+    with pytest.raises(InvalidValue, match='"read_uncommitted" or "read_committed", not \'serializable\''):
+        app.topic("orders").read(isolation=cast("Any", "serializable"))
+    with pytest.raises(InvalidValue, match="isolation"):
+        app.topic("orders").stream(isolation=cast("Any", "serializable"))
 
 
 def test_chunks_and_batches_make_no_difference(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +274,18 @@ def test_chunks_and_batches_make_no_difference(app: sl.App, monkeypatch: pytest.
     assert set(frame["timestamp"] - pd.to_timedelta(frame["n"].astype("int64"), unit="s")) == {
         pd.Timestamp(T0_MS, unit="ms", tz="UTC")
     }
+
+
+def default(function: Any, name: str) -> Any:
+    return inspect.signature(function).parameters[name].default
+
+
+def test_what_is_not_said_is_as_the_guide_says() -> None:
+    assert default(reading.read, "max_bytes") == 1_000_000_000
+    assert [default(peek, "n") for peek in (reading.peek, sl.Topic.peek)] == [10, 10]
+    assert [default(sl.Stream.to_frame, name) for name in ("n", "within")] == [1000, 5]
+    assert [default(sl.Topic.read, name) for name in ("start", "stop", "limit")] == ["earliest", "end", None]
+    assert reading.PATIENCE_S == 1
 
 
 class Bar:

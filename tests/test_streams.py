@@ -265,6 +265,26 @@ class TestToFrame:
     async def test_it_is_empty_when_nothing_came(self, channel: sl.Channel[Any]) -> None:
         assert len(await channel.stream().to_frame(10, within=0.02)) == 0
 
+    async def test_it_goes_on_where_the_last_one_ended(self, channel: sl.Channel[Any]) -> None:
+        stream = channel.stream()
+        await put_all(channel, [{"n": 1}, {"n": 2}, {"n": 3}])
+        assert (await stream.to_frame(2))["n"].tolist() == [1, 2]
+        assert (await stream.to_frame(2, within=0.01))["n"].tolist() == [3]
+
+    async def test_an_error_is_raised_or_warned_about_where_something_came_before_it(self, app: sl.App) -> None:
+        stream = app.stream([1, 0, 0, 2], processors=[lambda value: 1 / value])
+        with pytest.warns(UserWarning, match="ends before an error: ZeroDivisionError: division by zero") as caught:
+            assert len(await stream.to_frame()) == 1
+        assert caught[0].filename == __file__
+        with pytest.raises(ZeroDivisionError):
+            await stream.to_frame()
+        assert len(await stream.to_frame()) == 1
+
+    @pytest.mark.parametrize("n", [0, -1])
+    async def test_fewer_than_one_is_a_value_error(self, channel: sl.Channel[Any], n: int) -> None:
+        with pytest.raises(ValueError, match="at least 1"):
+            await channel.stream().to_frame(n)
+
 
 def test_a_graph_can_be_had(channel: sl.Channel[Any]) -> None:
     assert "digraph" in channel.stream().graph().source

@@ -15,7 +15,7 @@ class AckStore:
     a new store: a late ack lands in the old one, which is ``closed``, and nobody asks that one.
     """
 
-    __slots__ = ("_delivered", "_unacked", "closed", "generation", "tp")
+    __slots__ = ("_delivered", "_unacked", "_withdrawn", "closed", "generation", "tp")
 
     def __init__(self, tp: TP, generation: int = 0, *, closed: bool = False) -> None:
         self.tp = tp
@@ -23,6 +23,7 @@ class AckStore:
         self.closed = closed
         self._delivered: int | None = None  # the offset after what was handed out
         self._unacked: dict[int, None] = {}  # in the order of delivery
+        self._withdrawn: int | None = None  # the first offset that was taken back
 
     def deliver(self, offset: int) -> None:
         """Say that the record was handed out; offsets come in order."""
@@ -32,6 +33,15 @@ class AckStore:
     def ack(self, offset: int) -> None:
         """Say that the record is done; in any order, harmless when repeated."""
         self._unacked.pop(offset, None)
+
+    def withdraw(self, offset: int) -> bool:
+        """Take back a delivery that is not acked: nobody acks it any more, and it is not committed. False when it is acked."""
+        if offset not in self._unacked:
+            return False
+        if self._withdrawn is None or offset < self._withdrawn:
+            self._withdrawn = offset  # before the other, or a commit in between would pass it
+        self._unacked.pop(offset, None)
+        return True
 
     def finish(self, next_offset: int) -> None:
         """Say that a batch was walked to its end: holes and markers up to there need no ack."""
@@ -48,6 +58,8 @@ class AckStore:
         delivered = self._delivered  # before the other: what is delivered from now on is only committed next time
         while True:
             try:
-                return next(iter(self._unacked), delivered)
+                first = next(iter(self._unacked), delivered)
             except RuntimeError:  # the reader's thread changed it
                 continue
+            withdrawn = self._withdrawn  # after the others, see withdraw
+            return first if withdrawn is None or first is None else min(first, withdrawn)

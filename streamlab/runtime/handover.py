@@ -66,7 +66,7 @@ class Handover:
         with self._lock:
             self._lists.append(batches)
             self._count(batches, 1)
-        self._wake()
+        self.wake()
         while self.full:
             self._drained.clear()
             if self.full:
@@ -125,13 +125,13 @@ class Handover:
         with self._lock:
             if not self._over:
                 self._error, self._over = error, True
-        self._wake()
+        self.wake()
 
     def end(self) -> None:
         """Say that nothing comes any more."""
         with self._lock:
             self._over = True
-        self._wake()
+        self.wake()
 
     def clear(self, tps: Collection[TP] | None = None) -> None:
         """Drop what is buffered, of all partitions or of some."""
@@ -157,7 +157,8 @@ class Handover:
         if self._writer is not None and not self._drained.is_set() and self.buffered_bytes <= self.max_bytes // 2:
             _call_soon(self._writer, self._drained.set)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have the readers look up."""
         for waker in self._wakers:
             try:
                 waker()

@@ -111,6 +111,7 @@ class Member(Pump):
         """Hand out nothing more, and give what was handed out some time to be acked: what is not will be read twice."""
         for store in stores:
             store.closed = True
+        self.feed.handover.wake()  # whoever gathers a batch lets go of what is in it
         over = time.monotonic() + SETTLE_S
         while any(store.unacked for store in stores) and time.monotonic() < over:  # noqa: ASYNC110 - acks come from another thread, at no cost
             await asyncio.sleep(LOOK_S)

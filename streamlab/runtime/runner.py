@@ -183,6 +183,7 @@ class Drive:
     def _hand_over(self) -> None:
         self._alarm.deadline = None
         with self._lock:
+            self._basket.let_go()  # while a processor works, the loop does not look
             if not self._basket.gathered:
                 return
             number, full = self._given, self._basket.hand_over()
@@ -192,6 +193,7 @@ class Drive:
             self._tap(tap, full)
         for subscription in subscriptions:
             subscription.give(full, number)
+            subscription.start = min(subscription.start, number + len(full.gathered))  # what was let go is not waited for
         if self.stream.enable_acks:
             full.settle()
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.columns import MAX_COLUMNS, SCALAR, fields_of
-from streamlab.markup import clean
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from streamlab.views.window import Row
@@ -20,6 +20,7 @@ Kind = Literal["n", "s", "b", "t", "o", "z", "w"]
 Cell = tuple[Kind, str]
 CELL_LIMIT = 200
 DEPTH = 3
+FLOAT_LENGTH = 14
 WITHHELD_BYTES = 20_000
 """Values above this are shown when somebody asks for them."""
 _WORDS: dict[bool | None, Cell] = {None: ("z", "null"), True: ("b", "true"), False: ("b", "false")}
@@ -80,6 +81,8 @@ def _text(value: str) -> Cell:
 
 
 def _number(value: float | Decimal) -> str:
+    if isinstance(value, float) and len(repr(value)) > FLOAT_LENGTH:
+        return f"{value:.12g}"  # 425.90000000000003 is 425.9 to whoever reads a column; the inspector shows all digits
     try:
         return clean(str(value), CELL_LIMIT)
     except ValueError:  # Python refuses to write whole numbers of more than 4,300 digits

@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue
-from streamlab.markup import clean
 from streamlab.processors import name_of
+from streamlab.texts import clean
 from streamlab.views import functions
 from streamlab.views.trial import MESSAGES, Outcome, preview, short
 

@@ -10,7 +10,7 @@ import anywidget
 import traitlets
 
 from streamlab.errors import InvalidValue
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views import bridge, snapshot
 from streamlab.views.actions import ACTIONS
 from streamlab.views.attending import Attendance

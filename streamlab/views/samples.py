@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue, Skip
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views.trees import Tree, differences, tree
 
 if TYPE_CHECKING:

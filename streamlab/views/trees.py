@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from streamlab.columns import fields_of
-from streamlab.markup import clean
+from streamlab.texts import clean
 from streamlab.views.cells import WITHHELD_BYTES, cell
 
 __all__ = ["MAX_CHILDREN", "MAX_DEPTH", "MAX_NODES", "Change", "Tree", "differences", "tree"]
@@ -47,7 +47,9 @@ class _Planter:
             return self._text(value)
         if isinstance(value, bytes | bytearray | memoryview):
             return self._bytes(bytes(value))
-        if value is None or isinstance(value, bool | int | float | Decimal | datetime | date | time):
+        if isinstance(value, float):
+            return {"k": "n", "v": repr(value)}
+        if value is None or isinstance(value, bool | int | Decimal | datetime | date | time):
             kind, text = cell(value)
             return {"k": kind if kind in "nbz" else "x", "v": text}
         return self._parts(value, depth)

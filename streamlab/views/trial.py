@@ -14,9 +14,10 @@ from streamlab.baskets import Basket, KeptRecord
 from streamlab.errors import InvalidState, InvalidType, InvalidValue, Skip
 from streamlab.events import current_cell
 from streamlab.loops import FOREVER
-from streamlab.markup import Html, alarming, card, clean, dim, section
+from streamlab.markup import Html, alarming, card, dim, section
 from streamlab.processors import name_of
 from streamlab.take import Batch
+from streamlab.texts import clean
 from streamlab.views import session
 from streamlab.views.cells import cell
 from streamlab.views.window import Row, Window

@@ -25,7 +25,8 @@ START_LIMIT_S = 30.0
 STOP_LIMIT_S = 10.0
 URL = re.compile(r"http://127\.0\.0\.1:\d+/(lab|tree)\?\S*")
 OPTIONS = ("--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1")
-NOTEBOOK_PATHS = {"/lab?": "/lab/tree/{}?", "/tree?": "/notebooks/{}?"}
+# A workspace of the notebook's own: the default one opens again what other pages had open.
+NOTEBOOK_PATHS = {"/lab?": "/lab/workspaces/{stem}/tree/{name}?", "/tree?": "/notebooks/{name}?"}
 NOTIFICATIONS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 
 
@@ -108,7 +109,7 @@ command => {
 def open_notebook(page: Page, url: str, notebook: str) -> None:
     """Open a notebook, without waiting for its kernel."""
     for home, path in NOTEBOOK_PATHS.items():
-        url = url.replace(home, path.format(notebook))
+        url = url.replace(home, path.format(name=notebook, stem=notebook.removesuffix(".ipynb")))
     page.goto(url)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext")

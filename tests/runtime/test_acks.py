@@ -72,6 +72,16 @@ def test_a_look_up_that_the_reader_interferes_with_is_made_again() -> None:
     assert store.committable == 7
 
 
+def test_what_is_taken_back_is_not_waited_for_and_never_committed() -> None:
+    store = AckStore(ORDERS)
+    for offset in (5, 6, 7):
+        store.deliver(offset)
+    store.ack(5)
+    assert [store.withdraw(offset) for offset in (5, 7, 6, 6)] == [False, True, True, False]
+    store.finish(9)
+    assert (store.committable, store.unacked) == (6, 0)
+
+
 class Acking(RuleBasedStateMachine):
     """Delivery in order with holes, acks in any order: a commit never passes an unacked offset, and gets to the end."""
 

@@ -27,6 +27,7 @@ const theme = EditorView.theme({
   '&': { color: 'var(--sl-fg)', backgroundColor: 'var(--sl-bg2)', fontSize: '12px', height: '100%' },
   '&.cm-focused': { outline: '2px solid var(--sl-accent)', outlineOffset: '-2px' },
   '.cm-content': { fontFamily: 'var(--sl-mono)', caretColor: 'var(--jp-editor-cursor-color, currentColor)' },
+  '.cm-content:focus-visible': { outline: 'none' },
   '.cm-cursor': { borderLeftColor: 'var(--jp-editor-cursor-color, currentColor)' },
   '.cm-gutters': { backgroundColor: 'transparent', color: 'var(--sl-dim)', border: 'none' },
   '.cm-activeLine': { backgroundColor: 'transparent' },

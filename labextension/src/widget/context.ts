@@ -17,6 +17,8 @@ export interface Context {
   };
   /** Say something in the line below the pipeline. */
   notice(text: string, kind: 'info' | 'alarm'): void;
+  /** Take back what was said to be wrong: now it went well. */
+  calm(): void;
   /** Tell a screen reader; for changes of state only. */
   announce(text: string): void;
   /** Open the editor of a processor that does not exist yet. */
@@ -33,6 +35,7 @@ export interface Part<Section> {
 export async function act(context: Context, action: string, args: object = {}): Promise<boolean> {
   try {
     await context.link.request(action, args);
+    context.calm();
     return true;
   } catch (error) {
     if (!context.signal.aborted) context.notice(messageOf(error), 'alarm');

@@ -2,23 +2,35 @@
 import type { Context } from './context';
 import { act } from './context';
 import { button, h, iconButton, setClass, setText } from './dom';
-import { grouped, si, span } from './format';
+import { bytes, grouped, span } from './format';
 import type { Head, Notice } from './protocol';
 import { isOver } from './toolbar';
 
 const INFO_MS = 8000;
 
+export interface NoticeLine {
+  readonly element: HTMLElement;
+  update(notice: Notice & { own?: boolean }): void;
+  /** Take the view's own alarm away. */
+  calm(): void;
+}
+
 /** What the kernel says stays until it says something else; what the view says itself goes by itself if it is no alarm. */
-export function noticeLine(signal: AbortSignal): { element: HTMLElement; update(notice: Notice & { own?: boolean }): void } {
+export function noticeLine(signal: AbortSignal): NoticeLine {
   const text = h('span', { dir: 'auto' });
   const close = iconButton('Close this notice', 'close', { onclick: () => (element.hidden = true) });
   const element = h('div', { class: 'sl-notice', role: 'status', hidden: true }, text, h('span', { class: 'sl-space' }), close);
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let ownAlarm = false;
   signal.addEventListener('abort', () => clearTimeout(timer));
   return {
     element,
+    calm: () => {
+      if (ownAlarm) element.hidden = true;
+    },
     update: notice => {
       clearTimeout(timer);
+      ownAlarm = notice.own === true && notice.kind === 'alarm';
       setText(text, notice.text);
       element.hidden = notice.text === '';
       setClass(element, 'sl-alarm', notice.kind === 'alarm');
@@ -69,11 +81,8 @@ export function statusLine(): { element: HTMLElement; update(head: Head): void }
     element,
     update: head => {
       const { count, total, full } = head.window;
-      setText(window, `window ${grouped(count)} of ${grouped(total)}${full ? ', sliding' : ''}`);
-      setText(
-        buffered,
-        head.buffered > 0 ? `buffered ${head.buffered < 100_000 ? grouped(head.buffered) : si(head.buffered)}` : '',
-      );
+      setText(window, `window ${grouped(count)} of ${grouped(total)}${full ? ', full' : ''}`);
+      setText(buffered, head.buffered > 0 ? `buffered ${bytes(head.buffered)}` : '');
       setText(time, head.eventTime ? `event time ${span(...head.eventTime)}` : '');
       setText(busy, head.busy ?? '');
     },
