@@ -9,9 +9,16 @@ import pytest
 
 import streamlab as sl
 from streamlab.views import editing
+from streamlab.views.scheduler import scheduler
 from tests.views.exploring import Browser
 
 Explore = Callable[..., Browser]
+
+
+@pytest.fixture(autouse=True)
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread serves explorers while a test makes their passes."""
+    monkeypatch.setattr(scheduler, "add", lambda _: None)
 
 
 @pytest.fixture
