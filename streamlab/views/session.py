@@ -7,7 +7,6 @@ import weakref
 from collections import deque
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.positions import parse
@@ -41,14 +40,41 @@ _lock = threading.Lock()
 _shown: weakref.WeakValueDictionary[int, ShownStream] = weakref.WeakValueDictionary()
 
 
-@dataclass
 class Rates:
-    """What flowed per second, measured now and then."""
+    """What flows per second, measured now and then.
 
-    events: float = 0.0
-    size: float = 0.0
-    processors: dict[str, float] = field(default_factory=dict)
-    spark: deque[float] = field(default_factory=lambda: deque(maxlen=SPARK))
+    Attributes
+    ----------
+    events, size : float
+        Messages that are read, and their bytes, per second.
+    processors : dict of str to float
+        What comes out of each, per second.
+    spark : deque of float
+        The rate of messages once a second, of the last minute.
+    """
+
+    def __init__(self) -> None:
+        self.events = self.size = 0.0
+        self.processors: dict[str, float] = {}
+        self.spark: deque[float] = deque(maxlen=SPARK)
+        self._measured_s = self._sparked_s = float("-inf")
+        self._read = 0
+        self._passed: dict[str, int] = {}
+
+    def measure(self, stats: StreamStats, now_s: float) -> None:
+        """Take the counters, once in half a second."""
+        passed_s = now_s - self._measured_s
+        if passed_s < RATE_S:
+            return
+        read = stats.events_total + sum(entry.skipped + entry.errors for entry in stats.processors)
+        out = {entry.name: entry.passed for entry in stats.processors}
+        if self._measured_s > float("-inf"):
+            self.events = max(read - self._read, 0) / passed_s  # a processor that is removed takes its counters along
+            self.processors = {name: max(count - self._passed.get(name, count), 0) / passed_s for name, count in out.items()}
+        self.size, self._read, self._passed, self._measured_s = stats.bytes_per_s, read, out, now_s
+        if now_s - self._sparked_s >= 1.0:
+            self.spark.append(self.events)
+            self._sparked_s = now_s
 
 
 class ShownStream:
@@ -80,8 +106,6 @@ class ShownStream:
         self.started_here = False
         self.notice: tuple[str, str] | None = None
         self._meter = Meter()
-        self._measured_s = self._sparked_s = float("-inf")
-        self._counted: dict[str, int] = {}
         self._explorers: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def begin(self) -> None:
@@ -226,18 +250,7 @@ class ShownStream:
         """Take the counters, and the rates once in half a second."""
         self.histogram.sync(self.window)
         self.stats = stats = self._meter.read(self.stream)
-        self.rates.events, self.rates.size = stats.events_per_s, stats.bytes_per_s
-        passed = now_s - self._measured_s
-        if passed >= RATE_S:
-            before, self._counted = self._counted, {entry.name: entry.seen for entry in stats.processors}
-            if before:
-                self.rates.processors = {
-                    name: max(seen - before.get(name, seen), 0) / passed for name, seen in self._counted.items()
-                }
-            self._measured_s = now_s
-        if now_s - self._sparked_s >= 1.0:
-            self.rates.spark.append(stats.events_per_s)
-            self._sparked_s = now_s
+        self.rates.measure(stats, now_s)
 
 
 def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream:
