@@ -85,6 +85,7 @@ class Explorer(anywidget.AnyWidget):
         self.shown.begin()
         if batches is not None:
             batches.keep_taking()
+        self._is_open = True
         scheduler.add(self)
 
     @property
@@ -183,12 +184,16 @@ class Explorer(anywidget.AnyWidget):
             snapshot.publish(self._bundle(), self._display_id)
 
     def close(self) -> None:
-        """Take it off the screen, and let go of what it shows."""
+        """Take it off the screen, and let go of what it shows; once.
+
+        The garbage collector closes widgets again, in the middle of anything, when locks may be held: then this does nothing.
+        """
+        if not self.__dict__.pop("_is_open", False):
+            return
         scheduler.remove(self)
-        if getattr(self, "shown", None) is not None:
-            self.shown.leave(self)
-            if self.batches is not None:
-                self.batches.stop_soon()
+        self.shown.leave(self)
+        if self.batches is not None:
+            self.batches.stop_soon()
         super().close()
 
     # What a front end without widgets shows

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT_S", "Outcome", "Preview", "preview"]
 
 Function = Callable[[Any], Any]
+UNNAMED = "<lambda>"
 LIMIT_S = 10.0
 LAST_WORDS_S = 0.5
 MESSAGES = 1_000
@@ -167,13 +168,12 @@ def preview(stream: Stream[Any], function: Function, *, n: int = MESSAGES, name:
         raise InvalidType(f"preview() takes a function of one value, not {function!r}")
     if not isinstance(n, int) or n < 1:
         raise InvalidValue(f"preview tries a function on the last n messages, n at least 1; not {n!r}")
-    name = name or name_of(function)
-    found = Preview(name)
-    rows = _latest(stream, n)
-    found.asked = len(rows)
-    _in_a_thread(lambda: asyncio.run(_try(rows, _before(stream, name), function, found)))
-    found.unfinished = len(found.outcomes) < found.asked
-    return found
+    place = name or name_of(function)
+    rows, before = _latest(stream, n), _before(stream, "" if place == UNNAMED else place)
+    trying = Preview(place)
+    _in_a_thread(lambda: asyncio.run(_try(rows, before, function, trying)))
+    outcomes = list(trying.outcomes)  # what comes too late is not shown
+    return Preview(place, len(rows), outcomes, trying.seconds, len(outcomes) < len(rows))
 
 
 def _latest(stream: Stream[Any], n: int) -> list[Row]:
