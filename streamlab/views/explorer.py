@@ -38,7 +38,9 @@ SLICE_S = 0.02
 
 
 class Explorer(anywidget.AnyWidget):
-    """Shows a stream alive, and lets it run in the background while it does.
+    """Shows a stream alive, and lets it run in the background while it does; made by ``stream.explore()``.
+
+    A cell that ends in it is free at once. Where no widget runs, a snapshot of text or HTML is shown.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ class Explorer(anywidget.AnyWidget):
     messages : int
         How many messages are kept to be looked at.
     size_bytes : int
-        How much memory they may take, about.
+        How much memory they may take, about, in bytes.
     batches : LiveBatches, optional
         The take whose batches are shown.
     """
