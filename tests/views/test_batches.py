@@ -92,6 +92,7 @@ async def test_who_leaves_while_stepping_keeps_nobody_waiting(app: sl.App, live:
     stream = channel.stream().run()
     browser = live(stream.take(1))
     browser.do("step", on=True)
+    await until(lambda: stream._drive is not None and stream._drive._subscriptions)
     await put_all(channel, range(5))
     await until(lambda: batch(browser)["waiting"])
     browser.leave()
