@@ -20,7 +20,7 @@ from streamlab.views.hearing import Hearing
 from streamlab.views.order import Order
 from streamlab.views.presence import Presence
 from streamlab.views.scheduler import scheduler
-from streamlab.views.session import ShownStream, shown, told
+from streamlab.views.session import ShownStream, shown
 from streamlab.views.ui import PLAIN, checked
 from streamlab.views.window import MAX_BYTES, MAX_MESSAGES
 
@@ -135,7 +135,7 @@ class Explorer(anywidget.AnyWidget):
             data, buffers = action(self, request.part("args"))
             reply |= {"ok": True, "data": bridge.packed(data)[0]}
         except Exception as error:  # noqa: BLE001 - whatever it is, the view shows it
-            reply |= {"ok": False, "error": clean(told(error), 2000, lines=True)}
+            reply |= {"ok": False, "error": clean(bridge.told(error), 2000, lines=True)}
         self.send(reply, buffers)
 
     def _arrange(self, change: Any) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import deque
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.positions import parse
-from streamlab.errors import InvalidState, InvalidValue, StreamClosed, StreamlabError
+from streamlab.errors import InvalidState, InvalidValue, StreamClosed
 from streamlab.lifecycle import KEEP
 from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
 from streamlab.stats import Meter, StreamStats
+from streamlab.views.bridge import told
 from streamlab.views.cells import ColumnBook
 from streamlab.views.histogram import Histogram
+from streamlab.views.rates import Rates
 from streamlab.views.samples import Sampler
 from streamlab.views.window import MAX_BYTES, MAX_MESSAGES, Window
 
@@ -26,55 +27,13 @@ if TYPE_CHECKING:
     from streamlab.failures import StreamError
     from streamlab.streams import Stream
 
-__all__ = ["AT_REST", "ShownStream", "find", "shown", "told"]
+__all__ = ["AT_REST", "ShownStream", "find", "shown"]
 
 AT_REST = ("stopped", "ended", "failed")
 """States in which it does not run."""
 
-RATE_S = 0.5
-"""Rates are those of the last half second."""
-SPARK = 60
-"""Rates that the little curve shows, one a second."""
-
 _lock = threading.Lock()
 _shown: weakref.WeakValueDictionary[int, ShownStream] = weakref.WeakValueDictionary()
-
-
-class Rates:
-    """What flows per second, measured now and then.
-
-    Attributes
-    ----------
-    events, size : float
-        Messages that are read, and their bytes, per second.
-    processors : dict of str to float
-        What comes out of each, per second.
-    spark : deque of float
-        The rate of messages once a second, of the last minute.
-    """
-
-    def __init__(self) -> None:
-        self.events = self.size = 0.0
-        self.processors: dict[str, float] = {}
-        self.spark: deque[float] = deque(maxlen=SPARK)
-        self._measured_s = self._sparked_s = float("-inf")
-        self._read = 0
-        self._passed: dict[str, int] = {}
-
-    def measure(self, stats: StreamStats, now_s: float) -> None:
-        """Take the counters, once in half a second."""
-        passed_s = now_s - self._measured_s
-        if passed_s < RATE_S:
-            return
-        read = stats.events_total + sum(entry.skipped + entry.errors for entry in stats.processors)
-        out = {entry.name: entry.passed for entry in stats.processors}
-        if self._measured_s > float("-inf"):
-            self.events = max(read - self._read, 0) / passed_s  # a processor that is removed takes its counters along
-            self.processors = {name: max(count - self._passed.get(name, count), 0) / passed_s for name, count in out.items()}
-        self.size, self._read, self._passed, self._measured_s = stats.bytes_per_s, read, out, now_s
-        if now_s - self._sparked_s >= 1.0:
-            self.spark.append(self.events)
-            self._sparked_s = now_s
 
 
 class ShownStream:
@@ -279,8 +238,3 @@ def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream
 def find(stream: Stream[Any]) -> ShownStream | None:
     """Return what is shown of this stream, if it is."""
     return _shown.get(id(stream))
-
-
-def told(error: BaseException) -> str:
-    """Return what an error says; the name of its kind goes before it unless it is one of ours, which are sentences."""
-    return str(error) if isinstance(error, StreamlabError) else f"{type(error).__name__}: {error}"

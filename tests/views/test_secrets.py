@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 import streamlab as sl
+from streamlab.errors import ImproperlyConfigured
 from streamlab.views.ui import PLAIN
 from tests.streaming import until
 from tests.views.conftest import Explore
 
-SECRET = "hunter2"
+SECRETS = ("hunter2", "s3cret")
 
 
 @pytest.fixture
 def secretive() -> sl.App:
-    """An app whose broker cannot be reached, with a secret in its options."""
+    """An app whose broker cannot be reached, with secrets in the options."""
     return sl.App(
         "secretive",
         broker="kafka://127.0.0.1:9",
@@ -46,7 +47,13 @@ async def test_no_secret_is_in_frames_replies_or_pictures(secretive: sl.App, exp
     ):
         said.append(browser.reply(action, args))
     said += [browser.explorer._bundle(), repr(browser.explorer), browser.explorer.get_state(["ui", "protocol"])]
-    assert SECRET not in repr(said)
+    assert not [secret for secret in SECRETS if secret in repr(said)]
     browser.do("stop")
     await until(lambda: browser.explorer.shown.state == "stopped")
     secretive.close()
+
+
+def test_an_address_with_a_password_is_refused_without_telling_it() -> None:
+    with pytest.raises(ImproperlyConfigured, match="do not belong in the url") as caught:
+        sl.App("secretive", broker="kafka://user:s3cret@127.0.0.1:9")
+    assert "s3cret" not in str(caught.value)
