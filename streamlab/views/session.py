@@ -34,6 +34,8 @@ AT_REST = ("stopped", "ended", "failed")
 
 RATE_S = 0.5
 """Rates are those of the last half second."""
+COUNT_S = 0.25
+"""The bars of the histogram are laid out anew this often."""
 SPARK = 60
 """Rates that the little curve shows, one a second."""
 
@@ -80,7 +82,7 @@ class ShownStream:
         self.started_here = False
         self.notice: tuple[str, str] | None = None
         self._meter = Meter()
-        self._measured_s = self._sparked_s = float("-inf")
+        self._measured_s = self._sparked_s = self._counted_s = float("-inf")
         self._counted: dict[str, int] = {}
         self._explorers: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -222,9 +224,13 @@ class ShownStream:
         detail = "" if self.stats is None else self.stats.detail
         return detail or ("" if failure is None or self.state != "failed" else told(failure))
 
-    def measure(self, now_s: float) -> None:
-        """Take the counters, and the rates once in half a second."""
-        self.histogram.sync(self.window)
+    def measure(self, now_s: float, *, closely: bool = True) -> None:
+        """Take the counters, and the rates once in half a second; nothing in between unless somebody looks closely."""
+        if not closely and now_s - self._measured_s < RATE_S:
+            return
+        if now_s - self._counted_s >= COUNT_S:
+            self._counted_s = now_s
+            self.histogram.sync(self.window)
         self.stats = stats = self._meter.read(self.stream)
         self.rates.events, self.rates.size = stats.events_per_s, stats.bytes_per_s
         passed = now_s - self._measured_s

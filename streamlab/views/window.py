@@ -272,7 +272,9 @@ class Window:
         """Return what opens records as this does, without the fetched batch that it came from."""
         tp = opened.batch.tp
         light = self._openers.get(tp)
-        if light is None or light.fast != opened.fast or light.key_fast != opened.key_fast:  # bound methods are made anew each time
+        if (
+            light is None or light.fast != opened.fast or light.key_fast != opened.key_fast
+        ):  # bound methods are made anew each time
             self._openers[tp] = light = opened.without_records()
         return light
 
