@@ -151,7 +151,7 @@ class Explorer(anywidget.AnyWidget):
     def prepare(self, now_s: float) -> None:
         """Take the counters, go on filtering and sorting, and see whether anybody is there."""
         heard = self.hearing.tick()
-        self.shown.measure(now_s)
+        self.shown.measure(now_s, closely=any(view.seen for view in self.presence.views.values()))
         self.order.step(SLICE_S)
         if self.selected_processor is not None and self.presence.views:
             self.shown.sampler.watch(self.shown.stream, self.selected_processor, now_s)

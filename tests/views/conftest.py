@@ -22,12 +22,6 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 Explore = Callable[..., Browser]
 
 
-@pytest.fixture(autouse=True)
-def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No thread serves explorers while a test makes their passes."""
-    monkeypatch.setattr(scheduler, "add", lambda _: None)
-
-
 @pytest.fixture
 def explore() -> Iterator[Explore]:
     """Explore a stream without a browser: ``explore(stream, views=("a",), rows=5, messages=...)``."""
