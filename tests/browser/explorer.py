@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 KERNEL = {"name": "python3", "display_name": "Python 3"}
 
 FILLED = """
+import asyncio
 import streamlab as sl
 app = sl.App("tests", broker="memory://tests")
 orders = app.topic("orders", partitions=2)
@@ -190,7 +191,8 @@ class Explorer:
         self.editor = self.inspector.locator(".cm-content")
 
     def expect_state(self, state: str) -> None:
-        """Wait for a state."""
+        """Wait for a state. Bring it into sight first: what nobody sees gets no frames."""
+        self.root.scroll_into_view_if_needed()
         expect(self.state).to_have_attribute("data-state", state)
 
     def button(self, name: str) -> Locator:
@@ -211,7 +213,8 @@ class Explorer:
 
     def select(self, processor: str) -> Locator:
         """Select a processor and return its panel."""
-        self.node(processor).click()
+        if self.node(processor).get_attribute("aria-pressed") != "true":
+            self.node(processor).click()
         panel = self.root.get_by_role("region", name=f"Processor {processor}")
         expect(panel).to_be_visible()
         return panel
@@ -246,6 +249,12 @@ class Explorer:
         self.editor.focus()
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(code)
+
+
+def clipboard(page: Page) -> str:
+    """Return what was copied last."""
+    text: str = page.evaluate("() => navigator.clipboard.readText()")
+    return text
 
 
 @contextmanager
