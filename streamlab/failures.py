@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from streamlab.errors import SHOWN_BYTES, InvalidValue, KeyDecodeError
+from streamlab.errors import SHOWN_BYTES, DecodeError, InvalidValue, KeyDecodeError
 from streamlab.texts import clean, text_of
 from streamlab.tracebacks import Places, places_of, trimmed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from streamlab.errors import DecodeError
 
 __all__ = ["ErrorLog", "OnError", "StreamError"]
 
 NOTHING = object()
 """Stands for: it was no item that failed, or the record says all about it."""
 MAX_BYTES = 64 << 20
-OnError = Literal["raise", "skip"] | Callable[["DecodeError"], Any]
+OnError = Literal["raise", "skip"] | Callable[[DecodeError], Any]
 
 
 @dataclass(slots=True, eq=False, repr=False)  # frozen, it would take three times as long to make, and a stream may make many
@@ -77,7 +76,7 @@ class StreamError:
         return text_of(data, repr)[:SHOWN_BYTES]
 
     def __repr__(self) -> str:
-        where = "decoding" if self.processor is None else clean(self.processor)
+        where = "decoding" if isinstance(self.error, DecodeError) else clean(self.processor or "the stream")
         place = "" if self.topic is None else f" {clean(self.topic)}[{self.partition}] offset={self.offset}"
         return f"<{type(self).__name__}: {where}{place} {type(self.error).__name__}: {clean(text_of(self.error))}>"
 

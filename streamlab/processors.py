@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Processor", "Processors"]
 
 Function = Callable[[Any], Any]
+NAME_LIMIT = 40
+"""So much of a name is shown in one line."""
 
 SHOWN_NAME = 60
 """Characters of a name in a repr."""
@@ -115,9 +117,7 @@ class Processor:
 
     def __repr__(self) -> str:
         off = "" if self.enabled else " disabled"
-        return (
-            f"<{self.kind} {clean(self.name)}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
-        )
+        return f"<{self.kind} {clean(self.name, NAME_LIMIT)}{off}: in={self.seen} out={self.passed} skipped={self.skipped} errors={self.errors}>"
 
 
 class Processors:
@@ -300,7 +300,7 @@ class Processors:
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"<Processors: {clean(', '.join(self.names), 1000) or 'none'}>"
+        return f"<Processors: {', '.join(clean(name, NAME_LIMIT) for name in self.names) or 'none'}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import processors_html

@@ -91,9 +91,9 @@ class OpenedBatch:
 
     def decode_again(self, record: Any, made: Any) -> Any:
         """Return the value of a record that was handed out; what ``on_error`` had made of it when it cannot be decoded."""
+        if record.offset in self.raw_keys:
+            return made
         try:
-            if self.check_key:
-                self.key(record)
             return self.decode(record)
         except DecodeError:
             return made

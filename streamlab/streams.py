@@ -129,8 +129,10 @@ class Stream(Generic[T]):
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
+        self._failure: Exception | None = None
         self._taps: tuple[Callable[[Basket], object], ...] = ()
         self._paused = False
+        self._waits_for_reader = False
         self._loops = 0
         self._stops = 0
         self._waits: set[lifecycle.Wait] = set()

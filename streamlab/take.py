@@ -6,6 +6,7 @@ import math
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from functools import partial
 from operator import index
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
@@ -176,6 +177,10 @@ class Take(Generic[T]):
         if within_s < 0 or math.isnan(within_s):
             raise InvalidValue(f"within={within!r} is no time to wait: give seconds, or None for no limit")
         self.max_ = index(max_)
+        self.renewed: Callable[[], Take[T]] = partial(
+            Take, stream, max_, within, within_from=within_from, pick=pick, acks=acks, patient=patient
+        )
+        """Makes the same anew, for when this one has ended."""
         taking = _Taking(stream, self.max_, within_s, within_from, pick, acks=acks, patient=patient)
         self._batches = taking.run()
         self._taking = taking
@@ -189,6 +194,10 @@ class Take(Generic[T]):
         from streamlab.views.showing import explore_batches
 
         return explore_batches(self)
+
+    def __str__(self) -> str:
+        within_s = self._taking.within_s
+        return f"take {self.max_:,}, {within_s:g} s" if within_s else f"take {self.max_:,}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: at most {self.max_} of {self.stream!r}>"

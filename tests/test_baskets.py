@@ -51,7 +51,7 @@ def test_the_record_in_hand_is_kept_when_gathering_is_interrupted() -> None:
 
 
 def opened(store: AckStore | None) -> Any:
-    return SimpleNamespace(store=store, check_key=False, decode=lambda record: "decoded")
+    return SimpleNamespace(store=store, check_key=False, decode_again=lambda record, made: "decoded")
 
 
 def test_what_was_gathered_of_a_revoked_partition_is_let_go_of_and_nothing_else() -> None:

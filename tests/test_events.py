@@ -132,4 +132,4 @@ async def test_events_of_a_topic_keep_all_of_a_record(app: sl.App) -> None:
 def test_the_repr_of_a_large_event_is_a_short_line(app: sl.App) -> None:
     event = app.create_event("k" * 10_000, {"a": "x" * 10_000_000}, None, message())
     assert len(repr(event)) < 1_100
-    assert "..." in repr(event)
+    assert "…" in repr(event)

@@ -227,11 +227,12 @@ def test_an_interrupt_anywhere_gives_whole_messages_and_says_so(app: sl.App, mon
     assert caught[0].filename == __file__
 
 
-def test_an_interrupt_while_nothing_comes_ends_it(app: sl.App) -> None:
+def test_an_interrupt_while_nothing_comes_ends_it(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(app, numbers(3))
+    monkeypatch.setattr(Feed, "begin", lambda _: None)
     threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    with pytest.warns(UserWarning, match="first 3 messages"):
-        app.topic("orders").read(stop=10**6)
+    with pytest.warns(UserWarning, match="first 0 messages"):
+        app.topic("orders").read()
 
 
 def test_an_interrupt_in_another_threads_reading_is_not_its_own(app: sl.App) -> None:
@@ -258,7 +259,7 @@ def test_the_memory_is_a_number_of_bytes(app: sl.App, max_bytes: Any) -> None:
 
 
 def test_an_isolation_that_is_none_is_refused(app: sl.App) -> None:
-    with pytest.raises(InvalidValue, match="read_uncommitted, read_committed; not 'serializable'"):
+    with pytest.raises(InvalidValue, match='"read_uncommitted" or "read_committed", not \'serializable\''):
         app.topic("orders").read(isolation=cast("Any", "serializable"))
     with pytest.raises(InvalidValue, match="isolation"):
         app.topic("orders").stream(isolation=cast("Any", "serializable"))

@@ -170,6 +170,7 @@ def test_a_notebooks_cell_is_named_as_ipython_does() -> None:
 
 async def test_many_errors_are_bounded_by_their_number_and_their_bytes(app: sl.App) -> None:
     topic = app.topic("t", partitions=1)
+    await topic.declare()
     stream = topic.stream(start="earliest", processors=[failing]).run()
     stream.errors.max_bytes = 10_000
     for _ in range(20):

@@ -58,6 +58,7 @@ export class FakeModel implements Model {
   private readonly listeners = new Map<string, Set<Callback>>();
   private readonly ports = new Map<string, Port>();
   private readonly waiting = new Set<string>();
+  private readonly unseen = new Set<string>();
   private total = 0;
   private state: Head['state'] = 'live';
   private frames = 0;
@@ -121,6 +122,7 @@ export class FakeModel implements Model {
     if (message.t === 'hello')
       this.ports.set(view, { first: 0, count: Number(message.rows), follow: true, base: 0, columns: [] });
     else if (message.t === 'bye') this.ports.delete(view);
+    else if (message.t === 'seen') this.unseen[message.on === true ? 'delete' : 'add'](view);
     else if (message.t === 'port') this.ports.set(view, message as unknown as Port);
     else if (message.t === 'ack') this.waiting.delete(view);
     else if (message.t === 'do') void this.answer(view, String(message.rid), String(message.action), message.args as Content);
@@ -344,7 +346,7 @@ export class FakeModel implements Model {
     if (this.state === 'live') this.total += Math.round((rate * TICK_MS) / 1000);
     this.spark = [...this.spark.slice(1), rate * (0.85 + 0.15 * Math.sin(this.frames / 20))];
     for (const [view, port] of this.ports) {
-      if (this.waiting.has(view)) continue;
+      if (this.waiting.has(view) || this.unseen.has(view)) continue;
       this.waiting.add(view);
       this.frames += 1;
       const { all } = this.ordered();

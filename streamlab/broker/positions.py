@@ -10,6 +10,8 @@
 ``"-10m"``                  ten minutes ago; s, m, h, d, w, also ``"-1h30m"``
 ``"2026-11-22T10:00Z"``     a time, local without a zone; also a date, a datetime, a date object
 ==========================  ====================================================================
+
+``str`` of a position is what one would type for it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from operator import index
 from typing import Any, SupportsIndex
 
@@ -41,7 +43,6 @@ __all__ = [
     "parse",
     "resolve",
     "restricted",
-    "spelled",
 ]
 
 LATENESS_MS = 5 * 60_000
@@ -49,6 +50,7 @@ LATE_RECORDS = 100_000
 """Records so much out of order, by time or by offset (whichever reaches further), are still found before a stop time."""
 
 LIMIT = 1 << 62
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 AGO = re.compile(r"-((?:\d+(?:\.\d+)?[smhdw])+)")
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
@@ -59,15 +61,24 @@ NUMBER = re.compile(r"-?\d+")
 class Earliest:
     """The first record that is there."""
 
+    def __str__(self) -> str:
+        return "earliest"
+
 
 @dataclass(frozen=True, slots=True)
 class Latest:
     """After the last record, as it is now."""
 
+    def __str__(self) -> str:
+        return "latest"
+
 
 @dataclass(frozen=True, slots=True)
 class End:
     """Stop: after the last record, as it is now."""
+
+    def __str__(self) -> str:
+        return "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,18 @@ class Offset:
 
     offset: int
 
+    def __str__(self) -> str:
+        return str(self.offset)
+
 
 @dataclass(frozen=True, slots=True)
 class LastN:
     """So many records before the end of each partition, of those that exist."""
 
     count: int
+
+    def __str__(self) -> str:
+        return f"-{self.count}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,10 @@ class Time:
 
     ms: int
 
+    def __str__(self) -> str:
+        moment = EPOCH + timedelta(milliseconds=self.ms)
+        return moment.isoformat(timespec="milliseconds" if self.ms % 1000 else "seconds").replace("+00:00", "Z")
+
 
 @dataclass(frozen=True, slots=True)
 class Ago:
@@ -97,12 +118,26 @@ class Ago:
 
     ms: int
 
+    def __str__(self) -> str:
+        parts, left = [], self.ms
+        for unit, size in reversed(UNITS_MS.items()):
+            if left >= size:
+                parts.append(f"{left // size}{unit}")
+                left %= size
+        if left or not parts:
+            parts.append(f"{left / 1000:g}s")
+        return f"-{''.join(parts)}"
+
 
 @dataclass(frozen=True, slots=True)
 class PerPartition:
     """A position for each partition number."""
 
     positions: tuple[tuple[int, Position], ...]
+
+    def __str__(self) -> str:
+        each = [(number, str(one)) for number, one in self.positions]
+        return f"{{{', '.join(f'{number}: {text if NUMBER.fullmatch(text) else repr(text)}' for number, text in each)}}}"
 
 
 Position = Earliest | Latest | End | Offset | LastN | Time | Ago | PerPartition
@@ -193,36 +228,6 @@ def _text(text: str, *, end: bool) -> Position | None:
         return _time(datetime.fromisoformat(text))
     except ValueError:
         return None
-
-
-def spelled(position: Position) -> str:
-    """Return a position as people write it; what ``parse`` makes the same position of, but for several partitions."""
-    match position:
-        case Earliest() | Latest() | End():
-            return type(position).__name__.lower()
-        case Offset(offset):
-            return str(offset)
-        case LastN(count):
-            return str(-count)
-        case Ago(ms):
-            return f"-{_amounts(ms)}"
-        case Time(ms):
-            return datetime.fromtimestamp(ms / 1000, tz=UTC).isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
-        case PerPartition(positions):
-            return f"{{{', '.join(f'{partition}: {_quoted(one)}' for partition, one in positions)}}}"
-
-
-def _amounts(ms: int) -> str:
-    parts = []
-    for unit in ("w", "d", "h", "m"):
-        amount, ms = divmod(ms, UNITS_MS[unit])
-        parts += [f"{amount}{unit}"] * bool(amount)
-    return "".join([*parts, f"{ms / 1000:g}s"] if ms or not parts else parts)
-
-
-def _quoted(position: Position) -> str:
-    text = spelled(position)
-    return text if isinstance(position, Offset | LastN) else f'"{text}"'
 
 
 def as_of(position: Position, now_ms: int) -> Position:

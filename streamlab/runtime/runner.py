@@ -92,6 +92,9 @@ class Drive:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._done: Future[None] | None = None
         self._fit()
+        self.waits_for_reader = stream._waits_for_reader
+        if self.waits_for_reader:
+            self.pause()
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start on the runner's loop, unless that was done before."""
@@ -130,6 +133,12 @@ class Drive:
         """Go on; from any thread."""
         hold(self.stream, paused=False)
 
+    def reader_is_there(self) -> None:
+        """Go on, if the drive waited for the first loop over its stream, which is to miss nothing."""
+        if self.waits_for_reader:
+            self.waits_for_reader = False
+            self.resume()
+
     def retry(self, errors: Iterable[StreamError]) -> int:
         """Put what failed through the stream again; from any thread. See ``Stream.retry``."""
         source = self.stream._source
@@ -147,6 +156,7 @@ class Drive:
             async with contextlib.aclosing(signs):
                 await self._hand_out(signs)
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
+            stream._failure = error
             stream.errors.add(StreamError(None, None, None, None, None, None, error))
             forget_frames(error)
         finally:
@@ -282,6 +292,7 @@ def drive(stream: Stream[Any], *, tap: Tap | None = None) -> Drive:
             if stream.should_stop:
                 raise InvalidState("this stream was stopped, and stays so: `await stream.restart()` goes on where it stood")
             running = stream._drive = Drive(stream)
+            stream._failure = None
             _drives.append(running)
             if stream.feed is not None:
                 stream.feed.broker_timeout_s = None

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import InvalidValue, StreamlabError
+from streamlab.errors import InvalidState, InvalidValue
 from streamlab.lifecycle import KEEP
 from streamlab.views import details, editing, sections
 from streamlab.views.frames_out import rows_section
@@ -110,18 +110,20 @@ def do_clear(explorer: Explorer, args: Request) -> Answer:
 @_action
 def do_restart(explorer: Explorer, args: Request) -> Answer:
     """Read anew: from another start, in another mode, or on from where it stood."""
-    start = args.text("start").strip() or KEEP
+    feed = explorer.shown.stream.feed
     group: Any = (args.text("group").strip() or None) if "group" in args.content else KEEP
-    explorer.shown.restart(start=_position(start), group=group)
+    if group == (None if feed is None else feed.group):
+        group = KEEP
+    explorer.shown.restart(start=_position(args.text("start").strip()), group=group)
     return NOTHING
 
 
-def _position(start: Any) -> Any:
-    """Return a start as a cell would write it: a text is parsed as it is, but for one that names partitions."""
-    if isinstance(start, str) and start.startswith("{"):
-        with suppress(ValueError, SyntaxError):
+def _position(start: str) -> Any:
+    """Return a start as a cell would write it: text, or a mapping where it is written as one."""
+    if start.startswith("{"):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return ast.literal_eval(start)
-    return start
+    return start or KEEP
 
 
 @_action
@@ -222,7 +224,7 @@ def do_error(explorer: Explorer, args: Request) -> Answer:
 @_action
 def do_retry(explorer: Explorer, args: Request) -> Answer:
     """Put the records of errors through the stream again."""
-    return {"retried": explorer.shown.stream.retry(_errors(explorer, args.numbers("indices")))}, []
+    return {"retried": explorer.shown.retry(_errors(explorer, args.numbers("indices")))}, []
 
 
 # Batches, and what is loaded once a page
@@ -232,7 +234,7 @@ def do_retry(explorer: Explorer, args: Request) -> Answer:
 def do_step(explorer: Explorer, args: Request) -> Answer:
     """Step through batches: on, off, or the next one."""
     if explorer.batches is None:
-        raise StreamlabError("there are no batches here: show stream.take(100, within=1).live()")
+        raise InvalidState("there are no batches here: show stream.take(100, within=1).live()")
     wanted = args.content.get("on")
     explorer.batches.step(wanted if isinstance(wanted, bool) else None)
     return NOTHING

@@ -12,6 +12,7 @@ from streamlab.runtime import runner
 from streamlab.views.cells import ColumnBook, cell, flat
 
 if TYPE_CHECKING:
+    from streamlab.runtime.runner import Drive
     from streamlab.take import Batch, Take
 
 __all__ = ["LiveBatches"]
@@ -31,7 +32,13 @@ class LiveBatches:
     """
 
     def __init__(self, take: Take[Any]) -> None:
-        self.take = take
+        self._stream = take.stream
+        self._take: Take[Any] | None = take
+        self._renewed = take.renewed
+        self.label = str(take)
+        """What the pipeline calls it."""
+        self._drive: Drive | None = None
+        self._stream._waits_for_reader = True
         self._latest: Batch[Any] | None = None
         self._lock = threading.Lock()
         self._stepping = False
@@ -39,16 +46,25 @@ class LiveBatches:
         self._waiting = False
         self._done: Future[None] | None = None
 
-    def begin(self) -> None:
-        """Start taking; once."""
+    def keep_taking(self) -> None:
+        """Take batches, unless that is done already: again after the stream was stopped and runs anew. From any thread."""
         with self._lock:
-            if self._done is None or self._done.done():
-                self._done = runner.submit(self._run())
+            self._stream._waits_for_reader = True
+            drive = self._stream._drive
+            if drive is None or drive is self._drive or not (self._done is None or self._done.done()):
+                return
+            self._drive = drive
+            take, self._take = self._take or self._renewed(), None
+            self._done = runner.submit(self._run(take, drive))
 
     def stop_soon(self) -> None:
-        """Take no more."""
-        if self._done is not None:
-            self._done.cancel()
+        """Take no more, until ``keep_taking``. From any thread."""
+        with self._lock:
+            self._drive, self._stream._waits_for_reader = None, False
+            if self._done is not None:
+                self._done.cancel()
+            if self._stream._drive is not None:
+                self._stream._drive.reader_is_there()
 
     def step(self, on: bool | None) -> None:  # noqa: FBT001 - what the button says
         """Step through batches (True), let them come (False), or let the next one come (None)."""
@@ -57,15 +73,17 @@ class LiveBatches:
         else:
             self._stepping, self._steps = on, 0
 
-    async def _run(self) -> None:
+    async def _run(self, take: Take[Any], drive: Drive) -> None:
         try:
-            async for batch in self.take:
+            asyncio.get_running_loop().call_soon(drive.reader_is_there)  # after the first step of the loop, which subscribes
+            async for batch in take:
                 self._latest = batch
                 await self._step_by_step()
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
-            self.take.stream.errors.add(StreamError(None, None, None, None, None, None, error))
+            self._stream.errors.add(StreamError(None, None, None, None, None, None, error))
         finally:
-            await self.take.aclose()
+            self._waiting = False
+            await take.aclose()
 
     async def _step_by_step(self) -> None:
         """Wait for the button while batches are stepped through."""
@@ -75,6 +93,12 @@ class LiveBatches:
         self._waiting = False
         if self._stepping:
             self._steps -= 1
+
+    @property
+    def detail(self) -> str:
+        """How many batches there were."""
+        count = 0 if self._latest is None else self._latest.number + 1
+        return "1 batch" if count == 1 else f"{count:,} batches"
 
     def section(self) -> dict[str, Any]:
         """Return the latest batch: number, size, why it was handed out, and its first rows."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["PROTOCOL", "Request", "over_subshells", "parse", "route_by_header"]
+import msgspec
+
+__all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "route_by_header"]
 
 PROTOCOL = 1
+MAX_VIEW = 100
+"""Characters of a view's name; views make up short ones."""
 _SIGNS = frozenset(("hello", "bye", "beat", "seen", "ack", "port", "do"))
 
 
@@ -25,6 +29,23 @@ def route_by_header(comm: Any) -> bool:
 
 def _where_it_came_from(_data: object, default: Any) -> Any:
     return default
+
+
+def packed(content: Any) -> tuple[Any, bytes]:
+    """Return content that can travel, and how it does; texts that are none, of half characters, are made some."""
+    try:
+        return content, msgspec.json.encode(content)
+    except UnicodeEncodeError:
+        content = _as_text(content)
+        return content, msgspec.json.encode(content)
+
+
+def _as_text(content: Any) -> Any:
+    if isinstance(content, str):
+        return content.encode("utf-8", "replace").decode()
+    if isinstance(content, dict):
+        return {_as_text(name): _as_text(part) for name, part in content.items()}
+    return [_as_text(part) for part in content] if isinstance(content, list | tuple) else content
 
 
 def over_subshells() -> bool:
@@ -56,7 +77,7 @@ class Request:
     def number(self, name: str, default: int = 0, *, most: int = 2**53) -> int:
         """Return a whole number, 0 to ``most``."""
         given = self.content.get(name, default)
-        return min(max(int(given), 0), most) if isinstance(given, int | float) and given == given else default  # noqa: PLR0124 - NaN
+        return int(min(max(given, 0), most)) if isinstance(given, int | float) and given == given else default  # noqa: PLR0124 - NaN
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return a boolean."""
@@ -89,6 +110,6 @@ def parse(content: object) -> Request | None:
     if not isinstance(content, Mapping):
         return None
     kind, view = content.get("t"), content.get("view")
-    if kind not in _SIGNS or not isinstance(view, str) or not view:
+    if not isinstance(kind, str) or kind not in _SIGNS or not isinstance(view, str) or not 0 < len(view) <= MAX_VIEW:
         return None
-    return Request(str(kind), view, content)
+    return Request(kind, view, content)

@@ -140,10 +140,10 @@ def _page(text: str, offset: int) -> dict[str, Any]:
 def as_json(value: Any) -> str:
     """Return a value as indented JSON, whole numbers exact; what JSON has no form for by its repr."""
     try:
-        encoded = encode_json(value)
-    except Exception:  # noqa: BLE001 - an object of a user may be anything
-        encoded = msgspec.json.encode(repr(value))
-    return msgspec.json.format(encoded, indent=2).decode("utf-8", "replace")
+        encoded = msgspec.json.format(encode_json(value), indent=2)
+    except Exception:  # noqa: BLE001 - an object of a user may be anything, and half characters cannot be indented
+        encoded = msgspec.json.encode(_repr(value))
+    return encoded.decode("utf-8", "replace")
 
 
 def as_python(value: Any) -> str:

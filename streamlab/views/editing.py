@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import keyword
 import linecache
 import textwrap
+import traceback
 import types
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue
+from streamlab.processors import name_of
 from streamlab.texts import clean
+from streamlab.views import functions
 from streamlab.views.trial import MESSAGES, Outcome, preview, short
 
 if TYPE_CHECKING:
@@ -45,26 +50,42 @@ def compile_processor(code: str, namespace: Mapping[str, Any] | None = None) -> 
     code = textwrap.dedent(code).strip("\n") + "\n"
     file = f"<processor {next(_numbers)}>"
     try:
-        compiled = compile(code, file, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        raise InvalidValue(_where(error)) from None
+        tree = functions.parsed(code)
+        compiled = compile(tree, file, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise InvalidValue(f"line {error.lineno}, column {error.offset}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise InvalidValue(f"Python cannot read this: {error}") from None
     linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)  # tracebacks show it
-    scope = dict(_user_namespace() if namespace is None else namespace)
-    scope["__name__"] = "__main__"
-    before = dict(scope)
-    exec(compiled, scope)  # noqa: S102 - the user's own code, in the user's own kernel
-    made = [value for name, value in scope.items() if before.get(name) is not value and isinstance(value, types.FunctionType)]
-    if not made:
+    scope = {**(_user_namespace() if namespace is None else namespace), "__name__": "__main__"}
+    _execute(compiled, scope, file)
+    made = functions.last_defined(tree, scope)
+    if made is None:
         raise InvalidValue("this defines no function: write def name(value): ... with the value as its only argument")
-    function: Function = made[-1]
-    setattr(function, SOURCE, code)
+    return _from_here(made, code)
+
+
+def _execute(compiled: types.CodeType, scope: dict[str, Any], file: str) -> None:
+    """Run what defines functions; what goes wrong in it is told with the line."""
+    try:
+        exec(compiled, scope)  # noqa: S102 - the user's own code, in the user's own kernel
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is told
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        raise InvalidValue(f"line {lines[-1] if lines else 1}: {type(error).__name__}: {error}") from None
+
+
+def _from_here(function: Function, code: str) -> Function:
+    """Have a function know its code; one that can hold no more is wrapped in one that can."""
+    try:
+        setattr(function, SOURCE, code)
+    except (AttributeError, TypeError):
+
+        @functools.wraps(function)
+        def holder(value: Any) -> Any:
+            return function(value)
+
+        return _from_here(holder, code)
     return function
-
-
-def _where(error: Exception) -> str:
-    if isinstance(error, SyntaxError):
-        return f"line {error.lineno}, column {error.offset}: {error.msg}"
-    return str(error)
 
 
 def _user_namespace() -> dict[str, Any]:
@@ -78,27 +99,23 @@ def _user_namespace() -> dict[str, Any]:
 def code_of(stream: Stream[Any], name: str) -> dict[str, Any]:
     """Return a processor's code, whether it can be changed here, and where it stands; a template for a name that is free."""
     if name not in stream.processors.names:
-        return {"code": TEMPLATE.format(name=name if name.isidentifier() else "process"), "editable": True, "where": "new"}
+        return {"code": TEMPLATE.format(name=_identifier(name)), "editable": True, "where": "new"}
     entry = stream.processors[name]
     if entry.kind != "processor":
         return {"code": "", "editable": False, "where": f"made by {entry.kind}()"}
     source = getattr(entry.function, SOURCE, None)
     if source is not None:
         return {"code": source, "editable": True, "where": "written here"}
-    try:
-        code = textwrap.dedent(inspect.getsource(inspect.unwrap(entry.function)))
-    except (OSError, TypeError):
-        return {"code": TEMPLATE.format(name=name), "editable": True, "where": "its code is not known: this replaces it"}
-    return {"code": _without_decorators(code), "editable": True, "where": "from a cell or a module: Apply replaces it"}
+    code = functions.source_of(entry.function, _identifier(name))
+    if code is None:
+        unknown = TEMPLATE.format(name=_identifier(name))
+        return {"code": unknown, "editable": True, "where": f"{functions.UNKNOWN}: this replaces it"}
+    return {"code": code, "editable": True, "where": "from a cell or a module: Apply replaces it"}
 
 
-def _without_decorators(code: str) -> str:
-    """Return a function's text from its def on."""
-    lines = code.splitlines(keepends=True)
-    for number, line in enumerate(lines):
-        if line.startswith(("def ", "async def ")):
-            return "".join(lines[number:])
-    return code
+def _identifier(name: str) -> str:
+    """Return a name that a function can have."""
+    return name if name.isidentifier() and not keyword.iskeyword(name) else "process"
 
 
 def names() -> list[str]:
@@ -160,6 +177,9 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 def apply(stream: Stream[Any], name: str, code: str) -> str:
     """Attach code as a processor: in the place of the one of that name, else at the end; its name in the list."""
     function = compile_processor(code)
+    taken = name or name_of(function)
+    if taken in stream.processors.names and stream.processors[taken].kind != "processor":
+        raise InvalidValue(f"{taken!r} is made by {stream.processors[taken].kind}() and stays: give this function another name")
     entry = stream.processors.define(function, name=name or None)
     return entry.name
 
@@ -167,21 +187,12 @@ def apply(stream: Stream[Any], name: str, code: str) -> str:
 def cell_text(stream: Stream[Any], name: str) -> str:
     """Return a processor as a cell that attaches it again."""
     entry: Processor = stream.processors[name]
-    code = code_of(stream, name)["code"]
-    if not code:
+    found = code_of(stream, name)
+    if not found["code"]:
         raise InvalidValue(f"{name} is made by {entry.kind}() and has no code of its own")
-    named = "" if _defined_name(code) == name else f"(name={name!r})"
-    return f"@{_variable(stream)}.processor{named}\n{code}"
-
-
-def _defined_name(code: str) -> str:
-    for line in code.splitlines():
-        words = line.replace("(", " ").split()
-        if words[:1] == ["def"]:
-            return words[1]
-        if words[:2] == ["async", "def"]:
-            return words[2]
-    return ""
+    if functions.UNKNOWN in found["where"]:
+        raise InvalidValue(f"the code of {name} is not known: it comes from {type(entry.function).__name__}, not from a def")
+    return functions.attaching(found["code"], _variable(stream), name)
 
 
 def _variable(stream: Stream[Any]) -> str:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
 
-from streamlab.errors import StreamlabError
+from streamlab.errors import InvalidValue
 from streamlab.texts import clean
 from streamlab.views import bridge, snapshot
 from streamlab.views.actions import ACTIONS
+from streamlab.views.attending import Attendance
 from streamlab.views.frames_out import FrameMaker
 from streamlab.views.graphs import GraphSection
 from streamlab.views.hearing import Hearing
 from streamlab.views.order import Order
 from streamlab.views.presence import Presence
 from streamlab.views.scheduler import scheduler
-from streamlab.views.session import ShownStream, shown
+from streamlab.views.session import ShownStream, shown, told
 from streamlab.views.ui import PLAIN, checked
 from streamlab.views.window import MAX_BYTES, MAX_MESSAGES
 
@@ -34,11 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Explorer"]
 
 STATIC = Path(__file__).parent / "static"
-KEPT = 20
-"""So many explorers that nobody looks at keep what they show; older ones let go of it."""
 SLICE_S = 0.02
 """Filtering and sorting may take so long of each pass."""
-_unseen: deque[weakref.ref[Explorer]] = deque()
 
 
 class Explorer(anywidget.AnyWidget):
@@ -55,8 +51,8 @@ class Explorer(anywidget.AnyWidget):
         The take whose batches are shown.
     """
 
-    _esm = STATIC / "explorer.js"
-    _css = STATIC / "explorer.css"
+    _esm = (STATIC / "explorer.js").read_text("utf-8")  # as text: anywidget would hold every explorer for ever by a path
+    _css = (STATIC / "explorer.css").read_text("utf-8")
     protocol = traitlets.Int(bridge.PROTOCOL).tag(sync=True)
     ui = traitlets.Dict(PLAIN).tag(sync=True)
 
@@ -75,6 +71,7 @@ class Explorer(anywidget.AnyWidget):
         self.hears_always = False
         self.hearing = Hearing(_running_loop())
         self.presence = Presence()
+        self.attendance = Attendance()
         self._frames = FrameMaker(self)
         self._display_id: str | None = None
         self._pictured = snapshot.Pictures()
@@ -85,7 +82,7 @@ class Explorer(anywidget.AnyWidget):
         self.shown.join(self)
         self.shown.begin()
         if batches is not None:
-            batches.begin()
+            batches.keep_taking()
         scheduler.add(self)
 
     @property
@@ -111,7 +108,7 @@ class Explorer(anywidget.AnyWidget):
             self.presence.bye(request.view, now)
             self._frames.forget(request.view)
             return
-        view = self.presence.heard(request.view, now) or self.presence.hello(request.view, now)
+        view = self.presence.heard(request.view, now)
         if request.kind == "ack":
             self.presence.acked(request.view, request.number("n"))
         elif request.kind == "seen":
@@ -131,11 +128,11 @@ class Explorer(anywidget.AnyWidget):
         try:
             action = ACTIONS.get(request.text("action"))
             if action is None:
-                raise StreamlabError(f"this kernel knows no action {clean(request.text('action'), 50)!r}: reload the page")
+                raise InvalidValue(f"this kernel knows no action {clean(request.text('action'), 50)!r}: reload the page")
             data, buffers = action(self, request.part("args"))
-            reply |= {"ok": True, "data": data}
+            reply |= {"ok": True, "data": bridge.packed(data)[0]}
         except Exception as error:  # noqa: BLE001 - whatever it is, the view shows it
-            reply |= {"ok": False, "error": clean(_told(error), 2000, lines=True)}
+            reply |= {"ok": False, "error": clean(told(error), 2000, lines=True)}
         self.send(reply, buffers)
 
     def _arrange(self, change: Any) -> None:
@@ -155,19 +152,8 @@ class Explorer(anywidget.AnyWidget):
         self.order.step(SLICE_S)
         if self.selected_processor is not None and self.presence.views:
             self.shown.sampler.watch(self.shown.stream, self.selected_processor, now_s)
-        self._attend(heard)
+        self.attendance.look(self, heard)
         self._picture(now_s)
-
-    def _attend(self, heard_s: float) -> None:
-        verdict = self.presence.verdict(heard_s)
-        if verdict == "stay" or not self.shown.started_here or self.shown.state in ("stopped", "ended", "failed"):
-            return
-        if verdict == "pause" and not self.shown.stream.paused:
-            self.shown.stream.pause()
-            self.shown.say("Paused: no browser has shown this stream for minutes. Run goes on.")
-        elif verdict == "stop" and not self.shown.is_looked_at():
-            self.shown.stop_soon("Stopped: nobody looked at it any more. Restart goes on where it stood.")
-            self._retire()
 
     def due(self, now_s: float) -> Iterable[str]:
         """Return the views that may get a frame."""
@@ -194,19 +180,13 @@ class Explorer(anywidget.AnyWidget):
         if self._pictured.is_due(now_s, self.shown.state, self.shown.window.revision):
             snapshot.publish(self._bundle(), self._display_id)
 
-    def _retire(self) -> None:
-        """Be among those that nobody looks at; the oldest of too many lets go of what it shows."""
-        _unseen.append(weakref.ref(self))
-        while len(_unseen) > KEPT:
-            oldest = _unseen.popleft()()
-            if oldest is not None and not oldest.presence.views:
-                oldest.close()
-
     def close(self) -> None:
         """Take it off the screen, and let go of what it shows."""
         scheduler.remove(self)
         if getattr(self, "shown", None) is not None:
             self.shown.leave(self)
+            if self.batches is not None:
+                self.batches.stop_soon()
         super().close()
 
     # What a front end without widgets shows
@@ -232,7 +212,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, StreamlabError) else f"{type(error).__name__}: {error}"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from streamlab.views import sections
+from streamlab.views.bridge import packed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +38,7 @@ def rows_section(explorer: Explorer, first: int, count: int, wanted: Sequence[st
         "scanning": order.is_scanning,
         "cols": columns,
     }
-    return section, block
+    return packed(section)[0], block
 
 
 class FrameMaker:
@@ -80,7 +79,7 @@ class FrameMaker:
         explorer, shown = self._explorer, self._explorer.shown
         contents: Sections = {
             "head": sections.head(shown, subshells=explorer.hears_always),
-            "pipe": sections.pipe(shown),
+            "pipe": sections.pipe(shown, explorer.batches),
             "columns": {"names": list(shown.book.kinds)},
             "hist": shown.histogram.section(explorer.ui["brush"]),
         }
@@ -95,7 +94,7 @@ class FrameMaker:
             contents["batch"] = explorer.batches.section()
         notice = explorer.order.problem or shown.notice
         contents["notice"] = {"text": "", "kind": "info"} if notice is None else {"text": notice[0], "kind": notice[1]}
-        return [(name, content, msgspec.json.encode(content)) for name, content in contents.items()]
+        return [(name, *packed(content)) for name, content in contents.items()]
 
     def _rows(self, view: View, told: dict[str, bytes]) -> tuple[Sections, bytes] | None:
         """Return the rows that the table has in sight, if they may have changed; only their number when it shows others."""

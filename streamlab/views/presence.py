@@ -8,6 +8,7 @@ kernel could hear are counted.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,9 @@ UNSEEN_S = 60.0
 """After so long without any hello a stream that showing had started is stopped: nobody draws it."""
 ACK_S = 5.0
 """An acknowledgement that takes longer is lost: the next frame is sent, with all that it can say."""
+
+REMEMBERED = 1_000
+"""So many views that said bye are remembered."""
 
 
 @dataclass
@@ -81,6 +85,7 @@ class Presence:
         self.views: dict[str, View] = {}
         self._quiet_since_s = now_s
         self._greeted = False
+        self._gone: deque[str] = deque(maxlen=REMEMBERED)
 
     def hello(self, name: str, now_s: float, *, keeps: bool = False) -> View:
         """Take a view in; one that is drawn again begins anew."""
@@ -94,14 +99,16 @@ class Presence:
         """Let a view go."""
         with self._lock:
             self.views = {other: view for other, view in self.views.items() if other != name}
+            self._gone.append(name)
             if not self.views:
                 self._quiet_since_s = now_s
 
-    def heard(self, name: str, now_s: float) -> View | None:
-        """Note a sign of life; None for a view that never said hello, or said bye."""
+    def heard(self, name: str, now_s: float) -> View:
+        """Note a sign of life; who is not known is taken in, but not who said bye: what comes later was said before."""
         view = self.views.get(name)
-        if view is not None:
-            view.heard_s = now_s
+        if view is None:
+            return View() if name in self._gone else self.hello(name, now_s)
+        view.heard_s = now_s
         return view
 
     def acked(self, name: str, number: int) -> None:

@@ -73,6 +73,7 @@ class Scheduler:
         self._ended = False
         self._budget = Budget(now_s=clock())
         self._turn = 0
+        self._failed: weakref.WeakKeyDictionary[Shower, set[type[Exception]]] = weakref.WeakKeyDictionary()
 
     def add(self, shower: Shower) -> None:
         """Serve this one from now on."""
@@ -132,11 +133,14 @@ class Scheduler:
 
     @contextlib.contextmanager
     def _survives(self, shower: Shower) -> Iterator[None]:
-        """One that fails does not take the others along; what failed is logged, since nobody awaits this thread."""
+        """One that fails does not take the others along; what failed is logged, once, since nobody awaits this thread."""
         try:
             yield
-        except Exception:
-            log.exception("showing %r failed", shower)
+        except Exception as error:
+            known = self._failed.setdefault(shower, set())
+            if type(error) not in known:
+                known.add(type(error))
+                log.exception("showing %r failed", shower)
 
 
 scheduler = Scheduler()

@@ -11,19 +11,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.positions import parse
-from streamlab.errors import InvalidState
+from streamlab.errors import InvalidState, InvalidValue, StreamClosed, StreamlabError
 from streamlab.lifecycle import KEEP
+from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
 from streamlab.stats import Meter, StreamStats
 from streamlab.views.cells import ColumnBook
 from streamlab.views.histogram import Histogram
 from streamlab.views.samples import Sampler
-from streamlab.views.window import Window
+from streamlab.views.window import MAX_BYTES, MAX_MESSAGES, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streamlab.failures import StreamError
     from streamlab.streams import Stream
 
-__all__ = ["ShownStream", "find", "shown"]
+__all__ = ["AT_REST", "ShownStream", "find", "shown", "told"]
+
+AT_REST = ("stopped", "ended", "failed")
+"""States in which it does not run."""
 
 RATE_S = 0.5
 """Rates are those of the last half second."""
@@ -79,21 +86,42 @@ class ShownStream:
 
     def begin(self) -> None:
         """Run the stream in the background unless a cell iterates it, and look at what comes out."""
+        was_running = self.stream._drive is not None
         try:
-            was_running = self.stream._drive is not None
             runner.drive(self.stream, tap=self._take)
         except InvalidState as error:  # a cell has it, or it was stopped: shown is what can be seen from outside
+            self.stream._taps = (*(tap for tap in self.stream._taps if tap != self._take), self._take)  # for when it runs
             self.say(str(error))
             return
         self.started_here = self.started_here or not was_running
 
     def run(self) -> None:
         """Go on: resume what is paused, start what is not running."""
+        if self.is_iterated:
+            raise InvalidState("a cell is reading this stream: stop that cell first, then it can run here")
         if self.stream._drive is not None:
             self.notice = None  # why it was paused does not matter any more
             self.stream.resume()
-        elif not self.is_iterated:
+        else:
             self.restart()
+
+    def retry(self, errors: Iterable[StreamError]) -> int:
+        """Put what failed through the stream again; one that has ended runs on for it, from where it stood."""
+        state = self.state
+        if state not in ("stopped", "ended", "failed", "iterated"):
+            return self.stream.retry(errors)
+        if state != "ended":
+            raise InvalidState(f"the stream is {state}, so that nothing goes through it: let it run first, then retry")
+        source = self.stream._source
+        taken = self.stream.errors.take_out(entry for entry in errors if can_retry(entry, source))
+
+        async def go_on() -> None:
+            put_back(taken, source)
+            await self.stream.restart()
+
+        if taken:
+            self._do(go_on())
+        return len(taken)
 
     def restart(self, **options: Any) -> None:
         """Run it again, from another start or in another mode if given; a new reading begins with an empty window."""
@@ -113,12 +141,12 @@ class ShownStream:
     def _do(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Have something done on the runner's loop; what goes wrong is said."""
 
-        def told(done: Future[Any]) -> None:
+        def tell(done: Future[Any]) -> None:
             error = None if done.cancelled() else done.exception()
             if error is not None:
-                self.say(f"{type(error).__name__}: {error}", "alarm")
+                self.say(told(error), "alarm")
 
-        runner.submit(coroutine).add_done_callback(told)
+        runner.submit(coroutine).add_done_callback(tell)
 
     def join(self, explorer: Any) -> None:
         """Be shown by one more explorer."""
@@ -131,9 +159,13 @@ class ShownStream:
             self.stream._taps = tuple(tap for tap in self.stream._taps if tap != self._take)
             self.clear()
 
-    def is_looked_at(self) -> bool:
-        """Tell whether any explorer of this stream has a view."""
+    def has_views(self) -> bool:
+        """Tell whether any explorer of this stream has a view, be it a silent one."""
         return any(explorer.presence.views for explorer in list(self._explorers))
+
+    def is_watched(self) -> bool:
+        """Tell whether anybody looks at an explorer of this stream, or may come yet."""
+        return any(explorer.attendance.verdict == "stay" for explorer in list(self._explorers))
 
     def _take(self, basket: Any) -> None:
         self.window.append(basket)
@@ -170,7 +202,8 @@ class ShownStream:
             return "iterated"
         drive = stream._drive
         if drive is None:
-            return "failed" if feed is not None and feed.state == "failed" else "ended" if self._has_ended else "stopped"
+            failed = stream._failure is not None or (feed is not None and feed.state == "failed")
+            return "stopped" if stream.should_stop else "failed" if failed else "ended" if self._has_ended else "stopped"
         if stream.paused:
             return "paused"
         if feed is not None and feed.state in ("connecting", "retrying", "failed"):
@@ -180,7 +213,14 @@ class ShownStream:
     @property
     def _has_ended(self) -> bool:
         feed = self.stream.feed
-        return not self.stream.should_stop and (feed is None or feed.state == "ended")
+        return feed is None or feed.state == "ended"
+
+    @property
+    def detail(self) -> str:
+        """What the state means, where that says more than the word."""
+        failure = self.stream._failure
+        detail = "" if self.stats is None else self.stats.detail
+        return detail or ("" if failure is None or self.state != "failed" else told(failure))
 
     def measure(self, now_s: float) -> None:
         """Take the counters, and the rates once in half a second."""
@@ -201,14 +241,33 @@ class ShownStream:
 
 
 def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream:
-    """Return what explorers of this stream share, made if it is not shown yet."""
+    """Return what explorers of this stream share, made if it is not shown yet; other bounds than usual are for all of them.
+
+    Raises
+    ------
+    InvalidValue
+        Bounds that hold nothing.
+    StreamClosed
+    """
+    for name, bound in (("messages", messages), ("size_bytes", size_bytes)):
+        if not isinstance(bound, int) or bound < 1:
+            raise InvalidValue(f"{name} is a whole number, at least 1, not {bound!r}: the explorer keeps so much to be looked at")
+    if stream.app.closed:
+        raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
     with _lock:
         found = _shown.get(id(stream))
         if found is None:
             found = _shown[id(stream)] = ShownStream(stream, messages=messages, size_bytes=size_bytes)
+        elif (messages, size_bytes) != (MAX_MESSAGES, MAX_BYTES):
+            found.window.resize(messages, size_bytes)
         return found
 
 
 def find(stream: Stream[Any]) -> ShownStream | None:
     """Return what is shown of this stream, if it is."""
     return _shown.get(id(stream))
+
+
+def told(error: BaseException) -> str:
+    """Return what an error says; the name of its kind goes before it unless it is one of ours, which are sentences."""
+    return str(error) if isinstance(error, StreamlabError) else f"{type(error).__name__}: {error}"

@@ -207,7 +207,7 @@ async def _try(rows: Sequence[Row], before: Iterable[Function], function: Functi
             current_cell.set((row.event, _kept(row), value, row.opened, FOREVER) if row.opened is not None or row.event else None)
             for earlier in before:
                 value = await _result(earlier, value, until)
-        except Exception as error:  # noqa: BLE001 - whatever user's code raises is what is to be seen
+        except BaseException as error:  # noqa: BLE001 - whatever user's code raises is what is to be seen
             outcome.status, outcome.error = "before", error
         else:
             outcome.before = short(value)
@@ -223,7 +223,7 @@ async def _outcome(function: Function, value: Any, until: float) -> tuple[str, A
         return "ok", await _result(function, value, until), None
     except Skip:
         return "skipped", None, None
-    except Exception as error:  # noqa: BLE001 - as above
+    except BaseException as error:  # noqa: BLE001 - as above
         return "error", None, error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,8 @@ __all__ = ["PLAIN", "checked"]
 TABS = ("messages", "batches", "graph", "errors")
 MAX_TEXT = 2_000
 MAX_COLUMNS = 2_000
+LATEST_MS = 8.64e15
+"""Times beyond are none for a browser."""
 PLAIN: dict[str, Any] = {
     "tab": "messages",
     "selected": None,
@@ -61,9 +62,7 @@ def _sort(given: object) -> list[str] | None:
 def _brush(given: object) -> list[float] | None:
     if not isinstance(given, list) or len(given) != 2:  # noqa: PLR2004
         return None
-    if not all(isinstance(edge, int | float) and math.isfinite(edge) for edge in given):
-        return None
-    return sorted(given)
+    return sorted(given) if all(isinstance(edge, int | float) and abs(edge) <= LATEST_MS for edge in given) else None
 
 
 def _is_width(width: object) -> bool:

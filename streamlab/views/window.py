@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import sys
 import threading
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamlab.events import Event
 
 if TYPE_CHECKING:
     from streamlab.baskets import Basket
+    from streamlab.events import TP
     from streamlab.sources import OpenedBatch
 
 __all__ = ["MAX_BYTES", "MAX_MESSAGES", "Chunk", "Row", "Window"]
@@ -26,6 +29,9 @@ ROW_BYTES = 350
 """What a message takes besides its bytes: the tuple that is kept of it, its numbers, its place in the lists."""
 LARGE = 1 / 16
 """A basket that takes more than this part of the window is cut message by message."""
+SMALL = 1_000
+SMALL_PART = 1 / 64
+"""Baskets that have together no more messages, and take no more than this part of the window, are kept as one."""
 
 
 class Row(NamedTuple):
@@ -100,16 +106,20 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.values)
 
-    def runs(self) -> Iterator[tuple[OpenedBatch | None, int, int]]:
-        """Yield what opens items, and from where to where it does."""
-        starts = [start for start, _ in self._runs]
-        for (start, opened), end in zip(self._runs, [*starts[1:], len(self.items)], strict=True):
-            yield opened, start, end
+    def runs(self, begin: int = 0, end: int | None = None) -> Iterator[tuple[OpenedBatch | None, int, int]]:
+        """Yield what opens items, and from where to where it does, of the items from one index to another."""
+        stop = len(self.items) if end is None else min(end, len(self.items))
+        at = max(bisect_right(self._runs, begin, key=_start_of) - 1, 0)
+        while at < len(self._runs) and self._runs[at][0] < stop:
+            start, opened = self._runs[at]
+            at += 1
+            following = self._runs[at][0] if at < len(self._runs) else stop
+            yield opened, max(start, begin), min(following, stop)
 
     def raw_bytes(self) -> int:
         """Return how many bytes keys and values have in the topic."""
         return sum(
-            sum(len(item[4] or b"") + len(item[3] or b"") for item in self.items[start:end])
+            sum([len(item[4] or b"") + len(item[3] or b"") for item in self.items[start:end]])
             for opened, start, end in self.runs()
             if opened is not None
         )
@@ -117,8 +127,8 @@ class Chunk:
     def rows(self, begin: int, end: int) -> list[Row]:
         """Return its messages from one index to another."""
         found: list[Row] = []
-        for opened, start, stop in self.runs():
-            span = range(max(start, begin), min(stop, end))
+        for opened, start, stop in self.runs(begin, end):
+            span = range(start, stop)
             if opened is None:
                 found += [_plain_row(self.first + index, self.values[index], self.items[index]) for index in span]
                 continue
@@ -132,13 +142,24 @@ class Chunk:
     def stamps(self, begin: int) -> list[int]:
         """Return the times of its messages from an index on, in milliseconds; of those that have one."""
         found: list[int] = []
-        for opened, start, end in self.runs():
-            items = self.items[max(start, begin) : end]
+        for opened, start, end in self.runs(begin):
+            items = self.items[start:end]
             if opened is not None:
                 found += [item[1] for item in items]
             else:
                 found += [round(item.message.timestamp * 1000) for item in items if isinstance(item, Event) and _is_timed(item)]
         return found
+
+    def joined(self, other: Chunk) -> Chunk:
+        """Return one that holds the messages of this one and those of the next; both stay as they are for who reads them."""
+        both = Chunk.__new__(Chunk)
+        here = len(self.items)
+        both.first = self.first
+        both.values, both.items = self.values + other.values, self.items + other.items
+        goes_on = bool(self._runs and other._runs) and self._runs[-1][1] is other._runs[0][1]
+        both._runs = [*self._runs, *((here + start, opened) for start, opened in other._runs[goes_on:])]
+        both.size_bytes = self.size_bytes + other.size_bytes
+        return both
 
     def drop(self, count: int) -> None:
         """Let the first messages go."""
@@ -160,8 +181,11 @@ def _row_of_event(seq: int, value: Any, event: Event) -> Row:
     stamp = round(message.timestamp * 1000) if _is_timed(event) else None
     headers = message.headers or ()
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
-    place = (message.topic, message.partition, message.offset if message.offset is not None and message.offset >= 0 else None)
-    return Row(seq, value, *place, stamp, message.timestamp_type, message.key, message.value, pairs, event)
+    is_record = message.offset is not None and message.offset >= 0
+    partition, offset = (message.partition, message.offset) if is_record else (None, None)
+    return Row(
+        seq, value, message.topic, partition, offset, stamp, message.timestamp_type, message.key, message.value, pairs, event
+    )
 
 
 class Window:
@@ -190,7 +214,7 @@ class Window:
         self._chunks: deque[Chunk] = deque()
         self._first = 0
         self._bytes = 0
-        self._opened: OpenedBatch | None = None
+        self._openers: dict[TP, OpenedBatch] = {}
 
     @property
     def first(self) -> int:
@@ -219,8 +243,8 @@ class Window:
         chunk = Chunk(self.total, basket, self._opener)
         chunk.size_bytes = _size(chunk)
         with self._lock:
-            self._chunks.append(chunk)
             self.total += len(chunk)
+            self._chunks.append(self._with_the_last(chunk))
             self._bytes += chunk.size_bytes
             self.revision += 1
             overflows = self.messages > self.max_messages or self._bytes > self.max_bytes
@@ -228,6 +252,14 @@ class Window:
         if overflows and self.on_full is not None:
             on_full, self.on_full = self.on_full, None
             on_full()
+
+    def _with_the_last(self, chunk: Chunk) -> Chunk:
+        """Take the last basket off and join this one to it while both are small: few baskets are quickly searched."""
+        if self._chunks:
+            last = self._chunks[-1]
+            if len(last) + len(chunk) <= SMALL and last.size_bytes + chunk.size_bytes <= self.max_bytes * SMALL_PART:
+                return self._chunks.pop().joined(chunk)
+        return chunk
 
     def resize(self, max_messages: int, max_bytes: int) -> None:
         """Set other bounds; what is too much leaves."""
@@ -238,10 +270,12 @@ class Window:
 
     def _opener(self, opened: OpenedBatch) -> OpenedBatch:
         """Return what opens records as this does, without the fetched batch that it came from."""
-        light = self._opened
-        same = light is not None and light.batch.tp == opened.batch.tp
-        if light is None or not same or light.fast is not opened.fast or light.key_fast is not opened.key_fast:
-            self._opened = light = opened.without_records()
+        tp = opened.batch.tp
+        light = self._openers.get(tp)
+        if (
+            light is None or light.fast != opened.fast or light.key_fast != opened.key_fast
+        ):  # bound methods are made anew each time
+            self._openers[tp] = light = opened.without_records()
         return light
 
     def _slide(self) -> None:
@@ -278,22 +312,25 @@ class Window:
         """Forget all messages; numbers go on."""
         with self._lock:
             self._chunks.clear()
-            self._first, self._bytes, self._opened = self.total, 0, None
+            self._first, self._bytes, self._openers = self.total, 0, {}
             self.revision += 1
 
-    def chunks(self, since: int = 0) -> list[tuple[Chunk, int]]:
-        """Return the baskets that have messages from this number on, each with the index of the first such."""
+    def chunks(self, since: int = 0, until: int | None = None) -> list[tuple[Chunk, int]]:
+        """Return the baskets that have messages from this number on, before another, each with the index of the first such."""
         with self._lock:
             begin = max(since, self._first)
-            return [(chunk, max(begin - chunk.first, 0)) for chunk in self._chunks if chunk.first + len(chunk) > begin]
+            end = self.total if until is None else until
+            if begin >= end or not self._chunks:
+                return []
+            start = max(bisect_right(self._chunks, begin, key=_first_of) - 1, 0)
+            chunks = takewhile(lambda chunk: chunk.first < end, islice(self._chunks, start, None))
+            return [(chunk, max(begin - chunk.first, 0)) for chunk in chunks]
 
     def rows(self, first: int, count: int) -> list[Row]:
         """Return messages by their numbers; those that have left are left out."""
         end = first + count
         found: list[Row] = []
-        for chunk, start in self.chunks(first):
-            if chunk.first >= end:
-                break
+        for chunk, start in self.chunks(first, end):
             found += chunk.rows(start, min(len(chunk), end - chunk.first))
         return found
 
@@ -305,6 +342,14 @@ class Window:
     def latest(self, count: int) -> list[Row]:
         """Return the last messages, oldest first."""
         return self.rows(max(self.total - count, self._first), count)
+
+
+def _start_of(run: tuple[int, OpenedBatch | None]) -> int:
+    return run[0]
+
+
+def _first_of(chunk: Chunk) -> int:
+    return chunk.first
 
 
 def _size(chunk: Chunk) -> int:

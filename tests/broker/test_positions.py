@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,6 @@ from streamlab.broker.positions import (
     as_of,
     parse,
     resolve,
-    spelled,
 )
 from streamlab.broker.positions_back import last_records
 from streamlab.errors import BrokerUnavailable, InvalidPosition, OffsetOutOfRange
@@ -80,28 +80,30 @@ def test_the_grammar(value: Any, position: Position, end: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("position", "text"),
+    ("value", "text"),
     [
-        (Earliest(), "earliest"),
-        (Latest(), "latest"),
-        (Offset(100), "100"),
-        (LastN(100), "-100"),
-        (Ago(600_000), "-10m"),
-        (Ago(5_400_000), "-1h30m"),
-        (Ago(694_861_500), "-1w1d1h1m1.5s"),
-        (Ago(0), "-0s"),
-        (Time(NOON_MS), "2026-11-23T12:00:00+00:00"),
-        (Time(NOON_MS + 250), "2026-11-23T12:00:00.250+00:00"),
+        ("earliest", "earliest"),
+        (" Latest ", "latest"),
+        (-200, "-200"),
+        ("100", "100"),
+        ("-10m", "-10m"),
+        ("-90m", "-1h30m"),
+        ("-0.25s", "-0.25s"),
+        ("-0s", "-0s"),
+        (NOON, "2026-11-23T12:00:00Z"),
+        ("2026-11-23T13:00:00.250+01:00", "2026-11-23T12:00:00.250Z"),
+        ({1: "-5", 0: 10, 2: "-1h"}, "{0: 10, 1: -5, 2: '-1h'}"),
     ],
 )
-def test_a_position_is_spelled_as_people_write_it(position: Position, text: str) -> None:
-    assert spelled(position) == text
-    assert parse(text, end=False) == position
+def test_a_position_says_what_one_would_type(value: Any, text: str) -> None:
+    assert str(parse(value, end=False)) == text
+    assert str(parse("end", end=True)) == "end"
 
 
-def test_positions_of_partitions_are_spelled_as_python() -> None:
-    assert spelled(parse({0: 10, 1: "-10m"}, end=False)) == '{0: 10, 1: "-10m"}'
-    assert spelled(End()) == "end"
+@given(st.integers(0, 1 << 45).map(Ago) | st.integers(-(10**12), 10**13).map(Time) | st.integers(1, 1 << 60).map(LastN))
+def test_what_a_position_says_means_the_same(position: Position) -> None:
+    assert parse(str(position), end=True) == position
+    assert parse(ast.literal_eval(str(PerPartition(((3, position),)))), end=True) == PerPartition(((3, position),))
 
 
 def test_end_is_a_stop_and_no_start() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 KERNEL = {"name": "python3", "display_name": "Python 3"}
+
+WAIT_S = 15.0
 
 FILLED = """
 import asyncio
@@ -159,7 +162,10 @@ class Notebook:
 
     def wait_for(self, expression: str) -> None:
         """Wait until an expression is true in the kernel."""
-        self.page.wait_for_function(f"async code => (await ({ASK})(code)) === 'True'", arg=f"bool({expression})", polling=100)
+        deadline = time.monotonic() + WAIT_S
+        while not self.ask(f"bool({expression})"):
+            assert time.monotonic() < deadline, f"{expression} did not come true within {WAIT_S:g} s"
+            self.page.wait_for_timeout(50)
 
     @property
     def cell_types(self) -> list[str]:

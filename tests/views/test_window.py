@@ -59,6 +59,17 @@ def test_it_keeps_just_the_latest(sizes: list[int], bound: int) -> None:
         assert (window.messages, window.total, window.next) == (len(kept), number, number)
 
 
+async def test_baskets_of_few_messages_are_kept_together(app: sl.App) -> None:
+    first, second = opener(app, partition=0), opener(app, partition=1)
+    window = Window(10_000)
+    for number in range(20_000):
+        window.append(basket((first, second)[number // 3 % 2], [record(number, number)]))
+    assert len(window.chunks()) <= 25
+    rows = [row for number in range(window.first, window.next) if (row := window.row(number)) is not None]
+    assert [(row.seq, row.offset, row.value) for row in rows] == [(number, number, number) for number in range(10_000, 20_000)]
+    assert all(row.partition == row.seq // 3 % 2 for row in rows)
+
+
 async def test_memory_bounds_it_too_and_at_least_one_message_stays(app: sl.App) -> None:
     window = window_of(app, ["x" * 100_000] * 50, max_bytes=1_000_000)
     assert 2 <= window.messages <= 5

@@ -19,6 +19,7 @@ export interface ErrorsTab {
 interface Drawn {
   element: HTMLElement;
   box: HTMLInputElement;
+  detail: HTMLElement;
 }
 
 export function errorsTab(context: Context): ErrorsTab {
@@ -35,6 +36,9 @@ export function errorsTab(context: Context): ErrorsTab {
   const bar = h('div', { class: 'sl-line sl-errorbar' }, all, retry, summary);
   const element = h('div', { class: 'sl-scroll' }, bar, rows, older, empty);
   const drawn = new Map<number, Drawn>();
+  /** Older ones that were asked for. */
+  const asked = new Set<number>();
+  let under = false;
   let latest: Errors = { total: 0, kept: 0, rows: [] };
 
   const chosen = (): number[] => [...drawn].filter(([, one]) => one.box.checked).map(([index]) => index);
@@ -70,6 +74,7 @@ export function errorsTab(context: Context): ErrorsTab {
   async function showOlder(): Promise<void> {
     try {
       const { rows: more } = await context.link.ask(isErrorRows, 'errors', { first: drawn.size, count: OLDER });
+      for (const row of more) asked.add(row.index);
       add(more);
       if (more.length === 0) older.hidden = true;
     } catch (error) {
@@ -93,18 +98,38 @@ export function errorsTab(context: Context): ErrorsTab {
   function forget(index: number): void {
     drawn.get(index)?.element.remove();
     drawn.delete(index);
+    asked.delete(index);
   }
+
+  /** What is looked at, selected or open stays under the mouse; newer ones wait. */
+  const held = (): boolean =>
+    under || rows.contains(document.activeElement) || [...drawn.values()].some(one => one.box.checked || !one.detail.hidden);
+
+  function show(): void {
+    const newest = latest.rows[0]?.index ?? -1;
+    const shown = Math.max(-1, ...drawn.keys());
+    if (drawn.size > 0 && latest.rows.length > 0 && held()) {
+      counted();
+      if (newest > shown) setText(summary, `${count(latest.total, 'error')}, ${grouped(newest - shown)} newer than these`);
+      return;
+    }
+    const here = new Set(latest.rows.map(row => row.index));
+    const forgotten = latest.total - latest.kept;
+    for (const index of [...drawn.keys()]) if (!here.has(index) && !(asked.has(index) && index >= forgotten)) forget(index);
+    add(latest.rows);
+  }
+  rows.addEventListener('pointerenter', () => (under = true));
+  rows.addEventListener('pointerleave', () => {
+    under = false;
+    show();
+  });
+  rows.addEventListener('focusout', () => setTimeout(show));
 
   return {
     element,
     update: errors => {
       latest = errors;
-      if (errors.rows.length === 0 || errors.kept === 0) for (const index of [...drawn.keys()]) forget(index);
-      // Within the latest that came, what is missing was retried or forgotten.
-      const here = new Set(errors.rows.map(row => row.index));
-      const from = Math.min(...here);
-      for (const index of [...drawn.keys()]) if (index >= from && !here.has(index)) forget(index);
-      add(errors.rows);
+      show();
     },
   };
 }
@@ -132,7 +157,7 @@ function errorRow(context: Context, failure: Failure, changed: () => void): Draw
     if (!detail.hidden && detail.childElementCount === 0) void openDetail(context, failure.index, detail);
   });
   const element = h('li', {}, h('div', { class: 'sl-line' }, box, toggle), detail);
-  return { element, box };
+  return { element, box, detail };
 }
 
 async function openDetail(context: Context, index: number, place: HTMLElement): Promise<void> {

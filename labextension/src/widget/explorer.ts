@@ -131,10 +131,18 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
     live,
   );
 
+  // What is not in sight is drawn when it comes into sight.
+  const later = new Map<Tab, () => void>();
+  const onTab = (tab: Tab, draw: () => void): void => {
+    if (ui.get().tab === tab) draw();
+    else later.set(tab, draw);
+  };
   const showTab = (now: Ui): void => {
     strip.show(now.tab);
     table.tools.hidden = now.tab !== 'messages';
     graph.shown(now.tab === 'graph');
+    later.get(now.tab)?.();
+    later.delete(now.tab);
   };
   ui.listen(showTab);
   showTab(ui.get());
@@ -158,8 +166,8 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
     rows: (rows, buffer) => table.update(rows, buffer),
     hist: hist => time.update(hist),
     sample: sample => side.sample(sample),
-    batch: now => batch.update(now),
-    errors: now => errors.update(now),
+    batch: now => onTab('batches', () => batch.update(now)),
+    errors: now => onTab('errors', () => errors.update(now)),
     graph: now => graph.update(now),
     notice: now => {
       // An alarm while there is a filter is about the filter: it is told where it was typed.

@@ -81,7 +81,7 @@ export function statusLine(): { element: HTMLElement; update(head: Head): void }
     element,
     update: head => {
       const { count, total, full } = head.window;
-      setText(window, `window ${grouped(count)} of ${grouped(total)}${full ? ', sliding' : ''}`);
+      setText(window, `window ${grouped(count)} of ${grouped(total)}${full ? ', full' : ''}`);
       setText(buffered, head.buffered > 0 ? `buffered ${bytes(head.buffered)}` : '');
       setText(time, head.eventTime ? `event time ${span(...head.eventTime)}` : '');
       setText(busy, head.busy ?? '');

@@ -140,7 +140,7 @@ function filterBox(context: Context, grid: Grid): { element: HTMLElement; proble
     drawGrid();
     const { store } = grid;
     const shown = (ui.get().filter !== '' && error.hidden) || ui.get().brush !== null;
-    setText(found, !shown ? '' : store.scanning ? 'searching…' : count(store.total, 'match', 'matches'));
+    setText(found, shown ? `${count(store.total, 'match', 'matches')}${store.scanning ? ' so far' : ''}` : '');
   };
   return { element: h('div', { class: 'sl-anchor sl-filterbox' }, found, input, error), problem };
 }

@@ -1,0 +1,36 @@
+"""Explorers that are closed, and a notebook's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import streamlab as sl
+from streamlab.views import editing
+from tests.views.exploring import Browser
+
+Explore = Callable[..., Browser]
+
+
+@pytest.fixture
+def explore() -> Iterator[Explore]:
+    """Explore a stream without a browser: ``explore(stream, views=("a",), rows=5, messages=...)``."""
+    browsers: list[Browser] = []
+
+    def start(stream: sl.Stream[Any], *, views: Any = ("a",), rows: int = 5, **bounds: int) -> Browser:
+        browsers.append(Browser(stream.explore(**bounds), views, rows=rows))
+        return browsers[-1]
+
+    yield start
+    for browser in browsers:
+        browser.explorer.close()
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names that cells have."""
+    names: dict[str, Any] = {}
+    monkeypatch.setattr(editing, "_user_namespace", lambda: names)
+    return names
