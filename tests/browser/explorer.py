@@ -115,9 +115,13 @@ class Notebook:
         self.url = url
         self.name = name
 
-    def open(self) -> None:
-        """Load the page, or load it again, with the notebook open."""
+    def load(self) -> None:
+        """Load the page, or load it again, with the notebook open; there may be no kernel."""
         open_notebook(self.page, self.url, self.name)
+
+    def open(self) -> None:
+        """Load the page, or load it again, and wait for the kernel."""
+        self.load()
         # Cells are there a little earlier, and are replaced once the file has been read.
         self.page.evaluate(READY)
 
@@ -159,6 +163,10 @@ class Notebook:
     def command(self, name: str) -> None:
         """Run a command of the front end."""
         self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
 
     def wait_for(self, expression: str) -> None:
         """Wait until an expression is true in the kernel."""

@@ -119,7 +119,7 @@ def test_a_reload_of_the_page_does_not_stop_the_stream(book: Notebook, explorer:
 def test_interrupting_a_cell_leaves_the_stream_alone(book: Notebook, explorer: Explorer) -> None:
     cell = book.start("import time\ntime.sleep(60)")
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
-    book.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+    book.interrupt()
     expect(cell).to_contain_text("KeyboardInterrupt")
     explorer.expect_state("live")
     total = int(re.sub(r"\D", "", re.findall(r"of ([\d,]+)", explorer.status.inner_text())[0]))
