@@ -11,7 +11,7 @@ import traitlets
 
 from streamlab.errors import InvalidValue
 from streamlab.texts import clean
-from streamlab.views import bridge, snapshot
+from streamlab.views import bridge, replacing, snapshot
 from streamlab.views.actions import ACTIONS
 from streamlab.views.attending import Attendance
 from streamlab.views.frames_out import FrameMaker
@@ -209,6 +209,7 @@ class Explorer(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         """Show it under an id of its own, so that the snapshot beside it can be refreshed."""
         self._display_id = snapshot.publish(self._bundle())
+        replacing.note(self, replacing.running_cell())
 
     def __repr__(self) -> str:
         return f"<Explorer: {self.shown.stream!r}>"
