@@ -11,7 +11,7 @@ import traitlets
 
 from streamlab.errors import InvalidValue
 from streamlab.texts import clean
-from streamlab.views import bridge, snapshot
+from streamlab.views import bridge, replacing, snapshot
 from streamlab.views.actions import ACTIONS
 from streamlab.views.attending import Attendance
 from streamlab.views.frames_out import FrameMaker
@@ -38,7 +38,9 @@ SLICE_S = 0.02
 
 
 class Explorer(anywidget.AnyWidget):
-    """Shows a stream alive, and lets it run in the background while it does.
+    """Shows a stream alive, and lets it run in the background while it does; made by ``stream.explore()``.
+
+    A cell that ends in it is free at once. Where no widget runs, a snapshot of text or HTML is shown.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ class Explorer(anywidget.AnyWidget):
     messages : int
         How many messages are kept to be looked at.
     size_bytes : int
-        How much memory they may take, about.
+        How much memory they may take, about, in bytes.
     batches : LiveBatches, optional
         The take whose batches are shown.
     """
@@ -149,7 +151,7 @@ class Explorer(anywidget.AnyWidget):
     def prepare(self, now_s: float) -> None:
         """Take the counters, go on filtering and sorting, and see whether anybody is there."""
         heard = self.hearing.tick()
-        self.shown.measure(now_s)
+        self.shown.measure(now_s, closely=any(view.seen for view in self.presence.views.values()))
         self.order.step(SLICE_S)
         if self.selected_processor is not None and self.presence.views:
             self.shown.sampler.watch(self.shown.stream, self.selected_processor, now_s)
@@ -207,6 +209,7 @@ class Explorer(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         """Show it under an id of its own, so that the snapshot beside it can be refreshed."""
         self._display_id = snapshot.publish(self._bundle())
+        replacing.note(self, replacing.running_cell())
 
     def __repr__(self) -> str:
         return f"<Explorer: {self.shown.stream!r}>"

@@ -32,6 +32,11 @@ __all__ = ["AT_REST", "ShownStream", "find", "shown"]
 AT_REST = ("stopped", "ended", "failed")
 """States in which it does not run."""
 
+COUNT_S = 0.25
+"""The bars of the histogram are laid out anew this often."""
+UNSEEN_S = 0.5
+"""And the counters of what nobody sees are taken this often."""
+
 _lock = threading.Lock()
 _shown: weakref.WeakValueDictionary[int, ShownStream] = weakref.WeakValueDictionary()
 
@@ -65,6 +70,7 @@ class ShownStream:
         self.started_here = False
         self.notice: tuple[str, str] | None = None
         self._meter = Meter()
+        self._measured_s = self._counted_s = float("-inf")
         self._explorers: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def begin(self) -> None:
@@ -206,9 +212,14 @@ class ShownStream:
         detail = "" if self.stats is None else self.stats.detail
         return detail or ("" if failure is None or self.state != "failed" else told(failure))
 
-    def measure(self, now_s: float) -> None:
-        """Take the counters, and the rates once in half a second."""
-        self.histogram.sync(self.window)
+    def measure(self, now_s: float, *, closely: bool = True) -> None:
+        """Take the counters, and the rates once in half a second; nothing in between unless somebody looks closely."""
+        if not closely and now_s - self._measured_s < UNSEEN_S:
+            return
+        self._measured_s = now_s
+        if now_s - self._counted_s >= COUNT_S:
+            self._counted_s = now_s
+            self.histogram.sync(self.window)
         self.stats = stats = self._meter.read(self.stream)
         self.rates.measure(stats, now_s)
 

@@ -66,15 +66,16 @@ class Outcome:
 
 @dataclass
 class Preview:
-    """What a function made of messages; shows itself as a table.
+    """What a function made of messages; shows itself as a table: totals, the first errors, the first results.
 
     Attributes
     ----------
     name : str
         Of the function.
-    outcomes : list of Outcome
     asked : int
         How many messages it was to be tried on.
+    outcomes : list of Outcome
+        One a message, oldest first.
     seconds : float
         Time spent in the function, in all.
     unfinished : bool
@@ -88,7 +89,7 @@ class Preview:
     unfinished: bool = False
 
     def count(self, status: str) -> int:
-        """Return how many messages ended like that."""
+        """Return how many messages ended like that: "ok", "skipped", "error", or "before" its place."""
         return sum(outcome.status == status for outcome in self.outcomes)
 
     @property
@@ -97,7 +98,18 @@ class Preview:
         return [outcome for outcome in self.outcomes if outcome.status == "error"]
 
     def to_frame(self, *, depth: int = 3) -> pd.DataFrame:
-        """Return what came out: a row a value, index partition and offset, as a batch's frame."""
+        """Return what came out of the messages that went well, as a batch's frame.
+
+        Parameters
+        ----------
+        depth : int
+            Nested objects become dotted columns down to here.
+
+        Returns
+        -------
+        DataFrame
+            A row a value: index partition and offset, then timestamp (UTC), key, and the values' fields.
+        """
         basket = Basket()
         for outcome in self.outcomes:
             if outcome.status == "ok":

@@ -65,7 +65,7 @@ async def test_only_what_changed_is_sent(app: sl.App, explore: Explore) -> None:
     assert set(browser.frame()) & {"notice", "rows", "hist", "columns"} == {"notice"}
     await app.topic("orders").send(value={"id": 1, "extra": True})
     await until(lambda: browser.explorer.shown.window.total == 21)
-    assert set(browser.frame()) >= {"rows", "columns", "head", "hist"}
+    assert set(browser.frame(0.3)) >= {"rows", "columns", "head", "hist"}  # bars are not laid out with every frame
 
 
 async def test_the_next_frame_waits_for_the_acknowledgement_and_a_lost_one_is_said_again(app: sl.App, explore: Explore) -> None:

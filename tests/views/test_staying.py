@@ -12,6 +12,7 @@ import pytest
 import streamlab as sl
 from streamlab.broker.base import Watermarks
 from streamlab.errors import BrokerUnavailable
+from streamlab.views import replacing
 from streamlab.views.attending import KEPT, _unseen
 from streamlab.views.presence import GRACE_S, STALE_S, UNSEEN_S
 from streamlab.views.scheduler import scheduler
@@ -47,6 +48,17 @@ async def test_a_view_that_comes_back_within_the_grace_keeps_it(channel: sl.Chan
     browser.tick(60)
     assert browser.explorer.shown.state == "live"
     await browser.explorer.shown.stream.stop()
+
+
+async def test_what_a_cell_shows_again_takes_the_place_of_what_was_never_drawn(app: sl.App, explore: Explore) -> None:
+    first, second = explore(app.channel().stream(), views=()), explore(app.channel().stream(), views=())
+    replacing.note(first.explorer, ("cell", "run 1"))
+    replacing.note(second.explorer, ("cell", "run 2"))
+    replacing.note(explore(app.channel().stream(), views=()).explorer, ("cell", "run 2"))
+    for browser in (first, second):
+        browser.tick(GRACE_S + 0.1)
+    await until(lambda: first.explorer.shown.state == "stopped")
+    assert second.explorer.shown.state == "live"
 
 
 async def test_what_the_user_runs_goes_on(channel: sl.Channel[Any], explore: Explore) -> None:
