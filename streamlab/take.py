@@ -189,7 +189,13 @@ class Take(Generic[T]):
     def live(self) -> Explorer:
         """Return the stream's explorer with these batches: each shown as it comes, or one at a time with the step button.
 
-        The batches are taken in the background; the stream waits while they are stepped through.
+        The batches are taken in the background, and end when the stream is stopped or restarted; the stream waits while they
+        are stepped through.
+
+        Returns
+        -------
+        Explorer
+            As of ``Stream.explore``, on its tab of the batches.
         """
         from streamlab.views.showing import explore_batches
 

@@ -66,8 +66,8 @@ class Scheduler:
 
     def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
-        self._showers: weakref.WeakSet[Shower] = weakref.WeakSet()
+        self._lock = threading.RLock()  # the garbage collector may call remove while add has it
+        self._showers: tuple[weakref.ref[Shower], ...] = ()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._ended = False
@@ -78,7 +78,7 @@ class Scheduler:
     def add(self, shower: Shower) -> None:
         """Serve this one from now on."""
         with self._lock:
-            self._showers.add(shower)
+            self._showers = (*self._showers, weakref.ref(shower))
             if self._thread is None and not self._ended:
                 self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
                 self._thread.start()
@@ -86,7 +86,7 @@ class Scheduler:
     def remove(self, shower: Shower) -> None:
         """Serve it no more."""
         with self._lock:
-            self._showers.discard(shower)
+            self._showers = tuple(ref for ref in self._showers if ref() not in (None, shower))
         self._wake.set()
 
     def end(self) -> None:
@@ -100,10 +100,10 @@ class Scheduler:
     def _run(self) -> None:
         while True:
             with self._lock:
-                if self._ended or not self._showers:
+                showers = [shower for ref in self._showers if (shower := ref()) is not None]
+                if self._ended or not showers:
                     self._thread = None
                     return
-                showers = list(self._showers)
             began, worked = self._clock(), thread_time()
             self.serve(showers)
             del showers

@@ -88,3 +88,17 @@ def test_the_thread_ends_with_the_last_one() -> None:
     scheduler.remove(shower)
     thread.join(5)
     assert not thread.is_alive()
+
+
+def test_one_that_the_garbage_collector_takes_away_while_another_comes_is_no_deadlock() -> None:
+    scheduler = Scheduler()
+
+    class Dying(Shower):
+        def __del__(self) -> None:
+            scheduler.remove(self)
+
+    with scheduler._lock:  # as add has it when memory for the new one is what calls the collector
+        Dying(1, 1)
+    scheduler.add(shower := Shower(1, 1))
+    scheduler.remove(shower)
+    scheduler.end()

@@ -15,6 +15,7 @@ from streamlab.errors import BrokerUnavailable
 from streamlab.views import replacing
 from streamlab.views.attending import KEPT, _unseen
 from streamlab.views.presence import GRACE_S, STALE_S, UNSEEN_S
+from streamlab.views.scheduler import scheduler
 from tests.streaming import put_all, until
 from tests.views.conftest import Explore
 from tests.views.exploring import Browser, filled
@@ -146,6 +147,14 @@ async def test_a_closed_explorer_lets_go_of_messages_and_of_itself(app: sl.App, 
     await asyncio.sleep(0.3)  # a pass of the scheduler may still have it
     gc.collect()
     assert (gone(), shown(), window()) == (None, None, None)
+
+
+async def test_the_garbage_collector_waits_for_no_lock(app: sl.App) -> None:
+    explorer = app.stream([1]).explore()
+    explorer.close()
+    with scheduler._lock:  # as when it comes while an explorer is added
+        del explorer
+        gc.collect()
 
 
 async def test_an_app_that_is_closed_stops_what_is_shown(app: sl.App, explore: Explore) -> None:
