@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KERNEL = {"name": "python3", "display_name": "Python 3"}
 
 WAIT_S = 15.0
+"""So long is waited for what the kernel does after a grace."""
 
 FILLED = """
 import asyncio
