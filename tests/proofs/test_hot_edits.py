@@ -76,5 +76,6 @@ async def test_replacing_a_processor_under_load_loses_and_doubles_nothing(
 async def replace_while_it_runs(browser: Browser, seen: Seen) -> None:
     """Apply another edition whenever a few thousand records more have passed."""
     for edition in range(1, EDITS + 1):
-        await until(lambda edition=edition: len(seen.editions) >= edition * COUNT // (EDITS + 2), 60)
+        while len(seen.editions) < edition * COUNT // (EDITS + 2):
+            await asyncio.sleep(0.001)
         await asyncio.to_thread(browser.do, "apply", name="enrich", code=code(edition))
