@@ -360,11 +360,11 @@ def _size(chunk: Chunk) -> int:
 
 
 def _weight(value: Any, left: int = 200) -> int:
-    """Return about how many bytes a value takes, looking at so many parts of it."""
-    todo, size = [value], 0
-    while todo and left > 0:
+    """Return about how many bytes a value takes, looking at so many parts of it; the rest is taken to be like them."""
+    todo, size, looked = [value], 0, 0
+    while todo and looked < left:
         part = todo.pop()
-        left -= 1
+        looked += 1
         size += sys.getsizeof(part, 64)
         if isinstance(part, dict):
             todo += part.values()
@@ -373,4 +373,4 @@ def _weight(value: Any, left: int = 200) -> int:
         else:
             names = getattr(type(part), "__struct_fields__", None) or getattr(part, "__dict__", ())
             todo += [getattr(part, name, None) for name in names] if names else []
-    return size
+    return size + (size - sys.getsizeof(value, 64)) // max(looked - 1, 1) * len(todo)
