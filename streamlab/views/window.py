@@ -29,6 +29,7 @@ ROW_BYTES = 350
 """What a message takes besides its bytes: the tuple that is kept of it, its numbers, its place in the lists."""
 LARGE = 1 / 16
 """A basket that takes more than this part of the window is cut message by message."""
+WIDE = 100
 SMALL = 1_000
 SMALL_PART = 1 / 64
 """Baskets that have together no more messages, and take no more than this part of the window, are kept as one."""
@@ -367,6 +368,7 @@ def _weight(value: Any, left: int = 200) -> int:
         looked += 1
         size += sys.getsizeof(part, 64)
         if isinstance(part, dict):
+            todo += part if len(part) > WIDE else ()  # names of few fields are shared by all values, those of many are not
             todo += part.values()
         elif isinstance(part, list | tuple):
             todo += part
