@@ -109,8 +109,8 @@ def load(bench: Bench) -> None:
     bench.book.run(APP.format(url=bench.kafka.url) + CPU)
     took = sorted(bench.meters.answers_ms(3))
     bench.report.add("idle", "1+1, median and 99 %", f"{took[len(took) // 2]:.0f} and {took[int(len(took) * 0.99)]:.0f} ms")
-    explorer = bench.show(STREAM + "s")
     with produce(bench.kafka.bootstrap, 100_000):
+        explorer = bench.show(STREAM + "s")
         explorer.expect_state("paused")  # it is full for the first time
         explorer.press("Run")
         bench.book.page.wait_for_timeout(2000)
@@ -141,8 +141,8 @@ def many(bench: Bench) -> None:
 def busy(bench: Bench) -> None:
     """A cell that sleeps, and one that computes, while the stream goes on."""
     bench.book.run(APP.format(url=bench.kafka.url))
-    explorer = bench.show(STREAM + "s")
     with produce(bench.kafka.bootstrap, 2000):
+        explorer = bench.show(STREAM + "s")
         explorer.expect_state("live")
         for name, code, least in (("time.sleep", SLEEP, 8), ("busy Python", BUSY, 2)):
             with bench.meters.running(code):
