@@ -91,8 +91,8 @@ class App:
     --------
     >>> import streamlab as sl
     >>> app = sl.App("docs")
-    >>> app.topic("orders")
-    <Topic: orders>
+    >>> app.topic("orders").get_topic_name()
+    'orders'
     """
 
     def __init__(

@@ -213,9 +213,23 @@ class Stream(Generic[T]):
 
         Parameters
         ----------
-        messages, size_bytes : int
-            How many of the latest messages can be looked at, and how much memory they may take, about: whichever is reached
-            first pauses the stream, once; after that the oldest make room.
+        messages : int
+            How many of the latest messages can be looked at.
+        size_bytes : int
+            How much memory they may take, about, in bytes. Whichever is reached first pauses the stream, once; after that the
+            oldest messages make room.
+
+        Returns
+        -------
+        Explorer
+            Shows itself. Another one of the same stream shows the same window, and may give it another size.
+
+        Raises
+        ------
+        InvalidValue
+            A window that holds nothing.
+        StreamClosed
+            The app was closed.
         """
         from streamlab.views.explorer import Explorer
 

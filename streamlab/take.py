@@ -189,11 +189,21 @@ class Take(Generic[T]):
     def live(self) -> Explorer:
         """Return the stream's explorer with these batches: each shown as it comes, or one at a time with the step button.
 
-        The batches are taken in the background; the stream waits while they are stepped through.
+        The batches are taken in the background, and end when the stream is stopped or restarted; the stream waits while they
+        are stepped through.
+
+        Returns
+        -------
+        Explorer
+            As of ``Stream.explore``, on its tab of the batches.
         """
         from streamlab.views.showing import explore_batches
 
         return explore_batches(self)
+
+    def __str__(self) -> str:
+        within_s = self._taking.within_s
+        return f"take {self.max_:,}, {within_s:g} s" if within_s else f"take {self.max_:,}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: at most {self.max_} of {self.stream!r}>"

@@ -112,6 +112,23 @@ def test_faust_code_runs_in_the_second_notebook(run: Run) -> None:
     assert "expensive-orders" in graph
 
 
+def test_the_fourth_notebook_shows_a_stream_alive(run: Run) -> None:
+    notebook = run("04")
+    for source in ('start="-10m")', ".live()"):
+        assert "model_id" in shown(notebook, source, "application/vnd.jupyter.widget-view+json")
+        assert "snapshot of" in shown(notebook, source, "text/html")
+    assert "KeyError" in shown(notebook, "stream.preview(", "text/html")
+    assert "in_euros" in shown(notebook, "stream.errors.to_frame()")
+    assert shown(notebook, "traceback_text").rstrip().endswith("KeyError: 'GBP'")
+    assert int(shown(notebook, "stream.retry(")) > 0
+    assert shown(notebook, "stream.pause()") == "True"
+    assert shown(notebook, "stream.resume()") == "True"
+    assert "in_euros" in shown(notebook, "stream.restart(")
+    [listed, _] = [cell for cell in notebook.cells if cell.source.startswith("sl.running()")]
+    assert listed.outputs[0].data["text/plain"] == "<Running: Topic: orders>"
+    assert shown(notebook, "sl.running().stop()") == "<Running: nothing>"
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_committed_without_outputs(path: Path) -> None:
     for cell in nbformat.read(path, as_version=4).cells:

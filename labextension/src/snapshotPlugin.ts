@@ -11,7 +11,7 @@ export const snapshotPlugin: JupyterFrontEndPlugin<void> = {
   requires: [IRenderMimeRegistry],
   activate: (_app: JupyterFrontEnd, registry: IRenderMimeRegistry): void => {
     addFallback(registry);
-    // Views tell their kernel, which then refreshes the snapshot beside them.
+    // Views ask for it when they say hello: here they stay as they are when the snapshot beside them changes.
     document.documentElement.dataset.streamlabKeeps = 'true';
   },
 };

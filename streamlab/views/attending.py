@@ -37,11 +37,9 @@ class Attendance:
     def look(self, explorer: Explorer, heard_s: float) -> None:
         """See whether anybody is there, and act when nobody is there any more."""
         before, self.verdict = self.verdict, explorer.presence.verdict(heard_s)
-        if self.verdict == "stay":
-            if explorer.batches is not None:
-                explorer.batches.keep_taking()
-            return
-        if self.verdict == before:
+        if self.verdict != "stop" and explorer.batches is not None:
+            explorer.batches.keep_taking()
+        if self.verdict in ("stay", before):
             return
         if self.verdict == "pause":
             _pause(explorer)

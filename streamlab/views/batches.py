@@ -35,6 +35,8 @@ class LiveBatches:
         self._stream = take.stream
         self._take: Take[Any] | None = take
         self._renewed = take.renewed
+        self.label = str(take)
+        """What the pipeline calls it."""
         self._drive: Drive | None = None
         self._stream._waits_for_reader = True
         self._latest: Batch[Any] | None = None
@@ -91,6 +93,12 @@ class LiveBatches:
         self._waiting = False
         if self._stepping:
             self._steps -= 1
+
+    @property
+    def detail(self) -> str:
+        """How many batches there were."""
+        count = 0 if self._latest is None else self._latest.number + 1
+        return "1 batch" if count == 1 else f"{count:,} batches"
 
     def section(self) -> dict[str, Any]:
         """Return the latest batch: number, size, why it was handed out, and its first rows."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "route_by_header"]
+from streamlab.errors import StreamlabError
+
+__all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "route_by_header", "told"]
 
 PROTOCOL = 1
 MAX_VIEW = 100
@@ -113,3 +115,8 @@ def parse(content: object) -> Request | None:
     if not isinstance(kind, str) or kind not in _SIGNS or not isinstance(view, str) or not 0 < len(view) <= MAX_VIEW:
         return None
     return Request(kind, view, content)
+
+
+def told(error: BaseException) -> str:
+    """Return what an error says; the name of its kind goes before it unless it is one of ours, which are sentences."""
+    return str(error) if isinstance(error, StreamlabError) else f"{type(error).__name__}: {error}"

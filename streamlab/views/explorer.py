@@ -11,7 +11,7 @@ import traitlets
 
 from streamlab.errors import InvalidValue
 from streamlab.texts import clean
-from streamlab.views import bridge, snapshot
+from streamlab.views import bridge, replacing, snapshot
 from streamlab.views.actions import ACTIONS
 from streamlab.views.attending import Attendance
 from streamlab.views.frames_out import FrameMaker
@@ -20,7 +20,7 @@ from streamlab.views.hearing import Hearing
 from streamlab.views.order import Order
 from streamlab.views.presence import Presence
 from streamlab.views.scheduler import scheduler
-from streamlab.views.session import ShownStream, shown, told
+from streamlab.views.session import ShownStream, shown
 from streamlab.views.ui import PLAIN, checked
 from streamlab.views.window import MAX_BYTES, MAX_MESSAGES
 
@@ -38,7 +38,9 @@ SLICE_S = 0.02
 
 
 class Explorer(anywidget.AnyWidget):
-    """Shows a stream alive, and lets it run in the background while it does.
+    """Shows a stream alive, and lets it run in the background while it does; made by ``stream.explore()``.
+
+    A cell that ends in it is free at once. Where no widget runs, a snapshot of text or HTML is shown.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ class Explorer(anywidget.AnyWidget):
     messages : int
         How many messages are kept to be looked at.
     size_bytes : int
-        How much memory they may take, about.
+        How much memory they may take, about, in bytes.
     batches : LiveBatches, optional
         The take whose batches are shown.
     """
@@ -83,6 +85,7 @@ class Explorer(anywidget.AnyWidget):
         self.shown.begin()
         if batches is not None:
             batches.keep_taking()
+        self._is_open = True
         scheduler.add(self)
 
     @property
@@ -132,7 +135,7 @@ class Explorer(anywidget.AnyWidget):
             data, buffers = action(self, request.part("args"))
             reply |= {"ok": True, "data": bridge.packed(data)[0]}
         except Exception as error:  # noqa: BLE001 - whatever it is, the view shows it
-            reply |= {"ok": False, "error": clean(told(error), 2000, lines=True)}
+            reply |= {"ok": False, "error": clean(bridge.told(error), 2000, lines=True)}
         self.send(reply, buffers)
 
     def _arrange(self, change: Any) -> None:
@@ -181,12 +184,16 @@ class Explorer(anywidget.AnyWidget):
             snapshot.publish(self._bundle(), self._display_id)
 
     def close(self) -> None:
-        """Take it off the screen, and let go of what it shows."""
+        """Take it off the screen, and let go of what it shows; once.
+
+        The garbage collector closes widgets again, in the middle of anything, when locks may be held: then this does nothing.
+        """
+        if not self.__dict__.pop("_is_open", False):
+            return
         scheduler.remove(self)
-        if getattr(self, "shown", None) is not None:
-            self.shown.leave(self)
-            if self.batches is not None:
-                self.batches.stop_soon()
+        self.shown.leave(self)
+        if self.batches is not None:
+            self.batches.stop_soon()
         super().close()
 
     # What a front end without widgets shows
@@ -202,6 +209,7 @@ class Explorer(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         """Show it under an id of its own, so that the snapshot beside it can be refreshed."""
         self._display_id = snapshot.publish(self._bundle())
+        replacing.note(self, replacing.running_cell())
 
     def __repr__(self) -> str:
         return f"<Explorer: {self.shown.stream!r}>"

@@ -79,7 +79,7 @@ class FrameMaker:
         explorer, shown = self._explorer, self._explorer.shown
         contents: Sections = {
             "head": sections.head(shown, subshells=explorer.hears_always),
-            "pipe": sections.pipe(shown),
+            "pipe": sections.pipe(shown, explorer.batches),
             "columns": {"names": list(shown.book.kinds)},
             "hist": shown.histogram.section(explorer.ui["brush"]),
         }

@@ -34,13 +34,12 @@ class GraphSection:
         return {"dot": dot, "marks": [*self._flows(shown), *self._states(shown)], "processors": processors}
 
     def _flows(self, shown: ShownStream) -> list[dict[str, str]]:
-        """Return for each edge what flows there: into a processor what it sees, elsewhere what comes out of what is before."""
+        """Return for each edge what flows there: what comes out of the processor that is before, or is read."""
         rates = shown.rates.processors
         named = {node.id: node.name for node in self._graph.nodes}
         flows = []
         for edge in self._graph.edges:
-            name = named.get(edge.target) or named.get(edge.source) or ""
-            rate = rates.get(name, shown.rates.events)
+            rate = rates.get(named.get(edge.source, ""), shown.rates.events)
             flows.append({"id": edge.id, "text": _rate(rate) if edge.enabled else "", "state": "" if edge.enabled else "off"})
         return flows
 

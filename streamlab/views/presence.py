@@ -103,6 +103,12 @@ class Presence:
             if not self.views:
                 self._quiet_since_s = now_s
 
+    def taken_away(self, now_s: float) -> None:
+        """Expect no view any more: a cell shows something else in its place. Views that are there say bye themselves."""
+        with self._lock:
+            if not self._greeted:
+                self._greeted, self._quiet_since_s = True, now_s
+
     def heard(self, name: str, now_s: float) -> View:
         """Note a sign of life; who is not known is taken in, but not who said bye: what comes later was said before."""
         view = self.views.get(name)

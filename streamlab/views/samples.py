@@ -41,7 +41,6 @@ class Sampler:
     def __init__(self) -> None:
         self._entry: Processor | None = None
         self._asked_s = float("-inf")
-        self._pending = Seen()
         self._seen: Seen | None = None
 
     def watch(self, stream: Stream[Any], name: str, now_s: float) -> None:
@@ -54,27 +53,17 @@ class Sampler:
         if entry is None or now_s - self._asked_s < EVERY_S:
             return
         self._asked_s = now_s
-        pending = self._pending = Seen()
+        pending = Seen()
 
         def before(value: Any) -> None:
             pending.before = tree(value, withhold=LARGEST)
 
         def after(sample: Sample) -> None:
-            self._finish(pending, sample)
+            _finish(pending, sample)
+            if entry is self._entry:
+                self._seen = pending
 
         entry.watch(before, after)
-
-    def _finish(self, pending: Seen, sample: Sample) -> None:
-        error = sample.error
-        if isinstance(error, Skip):
-            pending.skipped = True
-        elif error is not None:
-            pending.error = clean(f"{type(error).__name__}: {error}", 1_000, lines=True)
-        else:
-            pending.after = tree(sample.after, withhold=LARGEST)
-        pending.at_ms = time.time_ns() // 1_000_000
-        if pending is self._pending:
-            self._seen = pending
 
     def section(self, shown: ShownStream, name: str | None) -> dict[str, Any] | None:
         """Return the last sample of a processor; None when another one, or none, is selected."""
@@ -93,3 +82,14 @@ class Sampler:
             "at": seen.at_ms,
             "diff": diff,
         }
+
+
+def _finish(pending: Seen, sample: Sample) -> None:
+    error = sample.error
+    if isinstance(error, Skip):
+        pending.skipped = True
+    elif error is not None:
+        pending.error = clean(f"{type(error).__name__}: {error}", 1_000, lines=True)
+    else:
+        pending.after = tree(sample.after, withhold=LARGEST)
+    pending.at_ms = time.time_ns() // 1_000_000

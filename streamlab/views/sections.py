@@ -12,6 +12,7 @@ from streamlab.views.cells import cell, flat
 
 if TYPE_CHECKING:
     from streamlab.processors import Processor
+    from streamlab.views.batches import LiveBatches
     from streamlab.views.session import ShownStream
     from streamlab.views.window import Row
 
@@ -58,8 +59,8 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
     }
 
 
-def pipe(shown: ShownStream) -> dict[str, Any]:
-    """Return the nodes of the pipeline in order: the source, the processors, and what they write to."""
+def pipe(shown: ShownStream, batches: LiveBatches | None = None) -> dict[str, Any]:
+    """Return the nodes of the pipeline in order: the source, the processors, what they write to, and the take that is shown."""
     stream = shown.stream
     nodes: list[dict[str, Any]] = [
         _node("source", "source", clean(str(stream.channel), 100), detail=_partitions(shown), rate=shown.rates.events)
@@ -70,6 +71,8 @@ def pipe(shown: ShownStream) -> dict[str, Any]:
             _node(f"sink:{entry.name}:{number}", "sink", clean(str(target), 100), detail="explicit write", enabled=entry.enabled)
             for number, target in enumerate(entry.targets)
         ]
+    if batches is not None:
+        nodes.append(_node("take", "take", batches.label, detail=batches.detail))
     return {"nodes": nodes}
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import deque
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.positions import parse
-from streamlab.errors import InvalidState, InvalidValue, StreamClosed, StreamlabError
-from streamlab.lifecycle import KEEP
+from streamlab.errors import InvalidState, InvalidValue, StreamClosed
+from streamlab.lifecycle import KEEP, chain_of
 from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
 from streamlab.stats import Meter, StreamStats
+from streamlab.views.bridge import told
 from streamlab.views.cells import ColumnBook
 from streamlab.views.histogram import Histogram
+from streamlab.views.rates import Rates
 from streamlab.views.samples import Sampler
 from streamlab.views.window import MAX_BYTES, MAX_MESSAGES, Window
 
@@ -27,30 +27,18 @@ if TYPE_CHECKING:
     from streamlab.failures import StreamError
     from streamlab.streams import Stream
 
-__all__ = ["AT_REST", "ShownStream", "find", "shown", "told"]
+__all__ = ["AT_REST", "ShownStream", "find", "shown"]
 
 AT_REST = ("stopped", "ended", "failed")
 """States in which it does not run."""
 
-RATE_S = 0.5
-"""Rates are those of the last half second."""
 COUNT_S = 0.25
 """The bars of the histogram are laid out anew this often."""
-SPARK = 60
-"""Rates that the little curve shows, one a second."""
+UNSEEN_S = 0.5
+"""And the counters of what nobody sees are taken this often."""
 
 _lock = threading.Lock()
 _shown: weakref.WeakValueDictionary[int, ShownStream] = weakref.WeakValueDictionary()
-
-
-@dataclass
-class Rates:
-    """What flowed per second, measured now and then."""
-
-    events: float = 0.0
-    size: float = 0.0
-    processors: dict[str, float] = field(default_factory=dict)
-    spark: deque[float] = field(default_factory=lambda: deque(maxlen=SPARK))
 
 
 class ShownStream:
@@ -82,13 +70,12 @@ class ShownStream:
         self.started_here = False
         self.notice: tuple[str, str] | None = None
         self._meter = Meter()
-        self._measured_s = self._sparked_s = self._counted_s = float("-inf")
-        self._counted: dict[str, int] = {}
+        self._measured_s = self._counted_s = float("-inf")
         self._explorers: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def begin(self) -> None:
         """Run the stream in the background unless a cell iterates it, and look at what comes out."""
-        was_running = self.stream._drive is not None
+        was_running = any(member._drive is not None and not _is_started_here(member) for member in chain_of(self.stream))
         try:
             runner.drive(self.stream, tap=self._take)
         except InvalidState as error:  # a cell has it, or it was stopped: shown is what can be seen from outside
@@ -162,8 +149,9 @@ class ShownStream:
             self.clear()
 
     def has_views(self) -> bool:
-        """Tell whether any explorer of this stream has a view, be it a silent one."""
-        return any(explorer.presence.views for explorer in list(self._explorers))
+        """Tell whether any explorer of this stream, or of another of its chain, has a view, be it a silent one."""
+        chain = [found for member in chain_of(self.stream) if (found := find(member)) is not None]
+        return any(explorer.presence.views for found in chain for explorer in list(found._explorers))
 
     def is_watched(self) -> bool:
         """Tell whether anybody looks at an explorer of this stream, or may come yet."""
@@ -226,24 +214,14 @@ class ShownStream:
 
     def measure(self, now_s: float, *, closely: bool = True) -> None:
         """Take the counters, and the rates once in half a second; nothing in between unless somebody looks closely."""
-        if not closely and now_s - self._measured_s < RATE_S:
+        if not closely and now_s - self._measured_s < UNSEEN_S:
             return
+        self._measured_s = now_s
         if now_s - self._counted_s >= COUNT_S:
             self._counted_s = now_s
             self.histogram.sync(self.window)
         self.stats = stats = self._meter.read(self.stream)
-        self.rates.events, self.rates.size = stats.events_per_s, stats.bytes_per_s
-        passed = now_s - self._measured_s
-        if passed >= RATE_S:
-            before, self._counted = self._counted, {entry.name: entry.seen for entry in stats.processors}
-            if before:
-                self.rates.processors = {
-                    name: max(seen - before.get(name, seen), 0) / passed for name, seen in self._counted.items()
-                }
-            self._measured_s = now_s
-        if now_s - self._sparked_s >= 1.0:
-            self.rates.spark.append(stats.events_per_s)
-            self._sparked_s = now_s
+        self.rates.measure(stats, now_s)
 
 
 def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream:
@@ -269,11 +247,11 @@ def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream
         return found
 
 
+def _is_started_here(stream: Stream[Any]) -> bool:
+    found = find(stream)
+    return found is not None and found.started_here
+
+
 def find(stream: Stream[Any]) -> ShownStream | None:
     """Return what is shown of this stream, if it is."""
     return _shown.get(id(stream))
-
-
-def told(error: BaseException) -> str:
-    """Return what an error says; the name of its kind goes before it unless it is one of ours, which are sentences."""
-    return str(error) if isinstance(error, StreamlabError) else f"{type(error).__name__}: {error}"

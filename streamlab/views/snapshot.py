@@ -31,20 +31,21 @@ class Pictures:
     def __init__(self) -> None:
         self._began_s: float | None = None
         self._taken_s = float("-inf")
-        self._state = ""
+        self._state = self._pictured = ""
         self._revision = -1
 
     def is_due(self, now_s: float, state: str, revision: int) -> bool:
         """Tell whether a new one is to be taken now; then it counts as taken."""
         if self._began_s is None:
             self._began_s = self._taken_s = now_s
-            self._state = state
+            self._state = self._pictured = state
             return False
-        came_to_rest = state != self._state and state in _RESTING
+        before, self._state = self._state, state
+        came_to_rest = state != before and state in _RESTING
         waited = EVERY_S if self._revision >= 0 else SOON_S
-        if not came_to_rest and (now_s - self._taken_s < waited or (revision == self._revision and state == self._state)):
+        if not came_to_rest and (now_s - self._taken_s < waited or (revision == self._revision and state == self._pictured)):
             return False
-        self._taken_s, self._state, self._revision = now_s, state, revision
+        self._taken_s, self._pictured, self._revision = now_s, state, revision
         return True
 
 

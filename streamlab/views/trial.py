@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT_S", "Outcome", "Preview", "preview"]
 
 Function = Callable[[Any], Any]
+UNNAMED = "<lambda>"
 LIMIT_S = 10.0
 LAST_WORDS_S = 0.5
 MESSAGES = 1_000
@@ -65,15 +66,16 @@ class Outcome:
 
 @dataclass
 class Preview:
-    """What a function made of messages; shows itself as a table.
+    """What a function made of messages; shows itself as a table: totals, the first errors, the first results.
 
     Attributes
     ----------
     name : str
         Of the function.
-    outcomes : list of Outcome
     asked : int
         How many messages it was to be tried on.
+    outcomes : list of Outcome
+        One a message, oldest first.
     seconds : float
         Time spent in the function, in all.
     unfinished : bool
@@ -87,7 +89,7 @@ class Preview:
     unfinished: bool = False
 
     def count(self, status: str) -> int:
-        """Return how many messages ended like that."""
+        """Return how many messages ended like that: "ok", "skipped", "error", or "before" its place."""
         return sum(outcome.status == status for outcome in self.outcomes)
 
     @property
@@ -96,7 +98,18 @@ class Preview:
         return [outcome for outcome in self.outcomes if outcome.status == "error"]
 
     def to_frame(self, *, depth: int = 3) -> pd.DataFrame:
-        """Return what came out: a row a value, index partition and offset, as a batch's frame."""
+        """Return what came out of the messages that went well, as a batch's frame.
+
+        Parameters
+        ----------
+        depth : int
+            Nested objects become dotted columns down to here.
+
+        Returns
+        -------
+        DataFrame
+            A row a value: index partition and offset, then timestamp (UTC), key, and the values' fields.
+        """
         basket = Basket()
         for outcome in self.outcomes:
             if outcome.status == "ok":
@@ -155,13 +168,12 @@ def preview(stream: Stream[Any], function: Function, *, n: int = MESSAGES, name:
         raise InvalidType(f"preview() takes a function of one value, not {function!r}")
     if not isinstance(n, int) or n < 1:
         raise InvalidValue(f"preview tries a function on the last n messages, n at least 1; not {n!r}")
-    name = name or name_of(function)
-    found = Preview(name)
-    rows = _latest(stream, n)
-    found.asked = len(rows)
-    _in_a_thread(lambda: asyncio.run(_try(rows, _before(stream, name), function, found)))
-    found.unfinished = len(found.outcomes) < found.asked
-    return found
+    place = name or name_of(function)
+    rows, before = _latest(stream, n), _before(stream, "" if place == UNNAMED else place)
+    trying = Preview(place)
+    _in_a_thread(lambda: asyncio.run(_try(rows, before, function, trying)))
+    outcomes = list(trying.outcomes)  # what comes too late is not shown
+    return Preview(place, len(rows), outcomes, trying.seconds, len(outcomes) < len(rows))
 
 
 def _latest(stream: Stream[Any], n: int) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 KERNEL = {"name": "python3", "display_name": "Python 3"}
 
+WAIT_S = 15.0
+"""So long is waited for what the kernel does after a grace."""
+
 FILLED = """
+import asyncio
 import streamlab as sl
 app = sl.App("tests", broker="memory://tests")
 orders = app.topic("orders", partitions=2)
@@ -111,9 +116,13 @@ class Notebook:
         self.url = url
         self.name = name
 
-    def open(self) -> None:
-        """Load the page, or load it again, with the notebook open."""
+    def load(self) -> None:
+        """Load the page, or load it again, with the notebook open; there may be no kernel."""
         open_notebook(self.page, self.url, self.name)
+
+    def open(self) -> None:
+        """Load the page, or load it again, and wait for the kernel."""
+        self.load()
         # Cells are there a little earlier, and are replaced once the file has been read.
         self.page.evaluate(READY)
 
@@ -156,9 +165,16 @@ class Notebook:
         """Run a command of the front end."""
         self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
 
+    def interrupt(self) -> None:
+        """Interrupt the kernel."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+
     def wait_for(self, expression: str) -> None:
         """Wait until an expression is true in the kernel."""
-        self.page.wait_for_function(f"async code => (await ({ASK})(code)) === 'True'", arg=f"bool({expression})", polling=100)
+        deadline = time.monotonic() + WAIT_S
+        while not self.ask(f"bool({expression})"):
+            assert time.monotonic() < deadline, f"{expression} did not come true within {WAIT_S:g} s"
+            self.page.wait_for_timeout(50)
 
     @property
     def cell_types(self) -> list[str]:
@@ -190,7 +206,8 @@ class Explorer:
         self.editor = self.inspector.locator(".cm-content")
 
     def expect_state(self, state: str) -> None:
-        """Wait for a state."""
+        """Wait for a state. Bring it into sight first: what nobody sees gets no frames."""
+        self.root.scroll_into_view_if_needed()
         expect(self.state).to_have_attribute("data-state", state)
 
     def button(self, name: str) -> Locator:
@@ -211,7 +228,8 @@ class Explorer:
 
     def select(self, processor: str) -> Locator:
         """Select a processor and return its panel."""
-        self.node(processor).click()
+        if self.node(processor).get_attribute("aria-pressed") != "true":
+            self.node(processor).click()
         panel = self.root.get_by_role("region", name=f"Processor {processor}")
         expect(panel).to_be_visible()
         return panel
@@ -246,6 +264,12 @@ class Explorer:
         self.editor.focus()
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(code)
+
+
+def clipboard(page: Page) -> str:
+    """Return what was copied last."""
+    text: str = page.evaluate("() => navigator.clipboard.readText()")
+    return text
 
 
 @contextmanager

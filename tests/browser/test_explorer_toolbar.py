@@ -122,7 +122,7 @@ def test_a_smaller_window_pauses_when_it_fills_and_then_slides(live: Explorer) -
 
 def test_rates_and_lag_are_told_while_messages_come(book: Notebook, live: Explorer) -> None:
     book.run(
-        "import asyncio\nasync def trickle():\n    for i in range(1000, 9000, 50):\n        await fill(i, 50)\n"
+        "async def trickle():\n    for i in range(1000, 9000, 50):\n        await fill(i, 50)\n"
         "        await asyncio.sleep(0.02)\ntask = asyncio.create_task(trickle())"
     )
     rate = live.root.locator(".sl-toolbar .sl-num").first

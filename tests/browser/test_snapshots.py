@@ -39,6 +39,20 @@ UPDATE = "handle.update(bundle('the second snapshot'), **asked)"
 # Rendered after the update, in the same way: what an update would have changed is there when this is.
 AFTER = "import ipywidgets; ipywidgets.Button(description='after')"
 
+EXPLORED = "explored.ipynb"
+EXPLORE = """
+import streamlab as sl
+
+sl.App("demo", broker="memory://demo").topic("orders").stream(start=-10).explore()
+"""
+PICTURED = """
+() => {
+  const { outputArea } = window.jupyterapp.shell.currentWidget.content.widgets[0];
+  const text = outputArea.model.get(0).data["text/plain"];
+  return /window: [1-9]/.test(text);
+}
+"""
+
 
 @pytest.fixture(params=[LAB, NOTEBOOK_7], ids=["lab", "notebook7"])
 def flavour(request: pytest.FixtureRequest) -> Flavour:
@@ -50,8 +64,9 @@ def flavour(request: pytest.FixtureRequest) -> Flavour:
 def url(tmp_path: Path, flavour: Flavour) -> Iterator[str]:
     folder = tmp_path / "work"
     folder.mkdir()
-    cells = [new_code_cell(code) for code in (SHOW, UPDATE, AFTER)]
-    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), folder / NAME)
+    for name, cells in ((NAME, (SHOW, UPDATE, AFTER)), (EXPLORED, (EXPLORE,))):
+        notebook = new_notebook(cells=[new_code_cell(code) for code in cells], metadata={"kernelspec": KERNEL})
+        nbformat.write(notebook, folder / name)
     with running_lab(folder, tmp_path / "lab.log", flavour) as url:
         yield url
 
@@ -88,6 +103,16 @@ def test_a_live_view_is_kept_when_only_its_snapshot_changes(page: Page, url: str
     expect(buttons).to_have_count(1)
     expect(buttons).to_have_attribute("data-seen", "before the update")
     expect(first_output(page)).not_to_contain_text("snapshot")
+
+
+def test_the_snapshot_beside_a_live_explorer_is_refreshed(page: Page, url: str) -> None:
+    open_and_run(page, url, EXPLORED)
+    explorers = first_output(page).locator(".sl-root")
+    expect(explorers).to_be_visible()
+    explorers.evaluate(MARK_NODE)
+    page.wait_for_function(PICTURED)
+    expect(explorers).to_have_count(1)
+    expect(explorers).to_have_attribute("data-seen", "before the update")
 
 
 def test_a_reopened_notebook_shows_the_latest_snapshot(page: Page, saved: str) -> None:

@@ -9,7 +9,15 @@ import pytest
 
 import streamlab as sl
 from streamlab.views import editing
+from streamlab.views.scheduler import scheduler
 from tests.views.exploring import Browser
+
+
+@pytest.fixture(autouse=True)
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no thread make passes: the tests do. ``Scheduler.add(scheduler, explorer)`` has the thread do it after all."""
+    monkeypatch.setattr(scheduler, "add", lambda _: None)
+
 
 Explore = Callable[..., Browser]
 

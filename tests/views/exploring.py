@@ -1,4 +1,7 @@
-"""An explorer without a browser: what it sends is kept, and its passes are made by hand, at times that the test says."""
+"""An explorer without a browser: what it sends is kept, and its passes are made by hand, at times that the test says.
+
+``tests/views/conftest.py`` keeps the scheduler's thread away.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from typing import Any
 import streamlab as sl
 from streamlab.views.explorer import Explorer
 from streamlab.views.presence import GRACE_S
-from streamlab.views.scheduler import scheduler
 
 
 class Browser:
@@ -23,7 +25,6 @@ class Browser:
     """
 
     def __init__(self, explorer: Explorer, views: Iterable[str] = ("a",), *, rows: int = 5) -> None:
-        scheduler.remove(explorer)
         self.explorer = explorer
         self.now_s = 1000.0
         self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
@@ -31,7 +32,7 @@ class Browser:
         explorer.send = self._keep
         explorer.hearing._loop = None
         explorer.hearing._clock = lambda: self.now_s
-        explorer.hearing._ticked = self.now_s
+        explorer.hearing._ticked = explorer.hearing._answered = self.now_s
         for view in views:
             self.say("hello", view, rows=rows)
 
@@ -83,7 +84,7 @@ class Browser:
         for view in list(self.explorer.due(self.now_s)):
             before = len(self.sent)
             self.explorer.show(view, self.now_s)
-            for frame, _ in self.sent[before:]:
+            for frame in [content for content, _ in self.sent[before:] if content["t"] == "frame"]:
                 frames[view] = frame
                 if ack:
                     self.say("ack", view, n=frame["n"])

@@ -135,6 +135,7 @@ async def test_a_stream_that_a_cell_reads_is_shown_from_outside(app: sl.App, exp
     browser.do("stop")
     await reading
     browser.do("run")
+    await until(lambda: browser.explorer.shown.state == "live")
     await put_all(channel, [2])
     await until(lambda: browser.explorer.shown.window.messages == 1)
     await stream.stop()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import streamlab as sl
 from streamlab.errors import InvalidValue, StreamClosed
 from streamlab.views.presence import ACK_S
-from streamlab.views.scheduler import Scheduler
+from streamlab.views.scheduler import Scheduler, scheduler
 from streamlab.views.ui import PLAIN, checked
 from tests.streaming import put_all, until
 from tests.views.conftest import Explore
@@ -333,8 +333,19 @@ async def test_a_stream_with_sinks_shows_them_in_its_pipe(app: sl.App, explore: 
 
 async def test_what_cannot_be_sent_is_not_tried_for_ever(app: sl.App, explore: Explore, caplog: pytest.LogCaptureFixture) -> None:
     browser = await reading(app, explore)
+    browser.frame()
     browser.explorer.shown.measure = None  # type: ignore[assignment, method-assign] # broken
-    scheduler = Scheduler()
+    own = Scheduler()
     for _ in range(20):
-        scheduler.serve([browser.explorer])
-    assert caplog.text.count("failed\n") == 2  # once as it prepares, once as it shows
+        own.serve([browser.explorer])
+    assert caplog.text.count("failed\n") == 1
+
+
+async def test_the_scheduler_serves_it_by_itself(app: sl.App, explore: Explore) -> None:
+    browser = await reading(app, explore)
+    Scheduler.add(scheduler, browser.explorer)
+    await until(lambda: browser.sent)
+    assert browser.sent[0][0]["head"]["window"]["count"] == 20
+    browser.say("ack", n=1)
+    browser.do("pause")
+    await until(lambda: browser.sent[-1][0].get("head", {}).get("state") == "paused")

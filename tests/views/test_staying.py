@@ -12,8 +12,10 @@ import pytest
 import streamlab as sl
 from streamlab.broker.base import Watermarks
 from streamlab.errors import BrokerUnavailable
+from streamlab.views import replacing
 from streamlab.views.attending import KEPT, _unseen
 from streamlab.views.presence import GRACE_S, STALE_S, UNSEEN_S
+from streamlab.views.scheduler import scheduler
 from tests.streaming import put_all, until
 from tests.views.conftest import Explore
 from tests.views.exploring import Browser, filled
@@ -48,6 +50,17 @@ async def test_a_view_that_comes_back_within_the_grace_keeps_it(channel: sl.Chan
     await browser.explorer.shown.stream.stop()
 
 
+async def test_what_a_cell_shows_again_takes_the_place_of_what_was_never_drawn(app: sl.App, explore: Explore) -> None:
+    first, second = explore(app.channel().stream(), views=()), explore(app.channel().stream(), views=())
+    replacing.note(first.explorer, ("cell", "run 1"))
+    replacing.note(second.explorer, ("cell", "run 2"))
+    replacing.note(explore(app.channel().stream(), views=()).explorer, ("cell", "run 2"))
+    for browser in (first, second):
+        browser.tick(GRACE_S + 0.1)
+    await until(lambda: first.explorer.shown.state == "stopped")
+    assert second.explorer.shown.state == "live"
+
+
 async def test_what_the_user_runs_goes_on(channel: sl.Channel[Any], explore: Explore) -> None:
     stream = channel.stream().run()
     browser = explore(stream)
@@ -75,6 +88,31 @@ async def test_another_explorer_that_is_looked_at_keeps_it(channel: sl.Channel[A
     assert one.explorer.shown.state == "live"
     two.leave()
     await until(lambda: two.explorer.shown.state == "stopped")
+
+
+async def test_a_chain_goes_on_while_the_user_runs_its_end(app: sl.App, explore: Explore) -> None:
+    topic = await filled(app, 3)
+    first = topic.stream(start="earliest")
+    second = first.through("forwarded").run()
+    browser = explore(first)
+    assert browser.frame()["head"]["startedHere"] is False
+    browser.leave()
+    browser.tick(UNSEEN_S)
+    await topic.send(value={"id": 3})
+    await until(lambda: second.events_total == 4)
+    assert second in sl.running()
+    await second.stop()
+
+
+async def test_a_chain_goes_on_while_any_of_it_is_looked_at(app: sl.App, explore: Explore) -> None:
+    first = (await filled(app, 3)).stream(start="earliest")
+    second = first.through("forwarded")
+    one, two = explore(first), explore(second)
+    one.leave()
+    await until(lambda: two.explorer.shown.window.messages == 3)
+    assert two.explorer.shown.state == "live"
+    two.leave()
+    await until(lambda: two.explorer.shown.state == one.explorer.shown.state == "stopped")
 
 
 async def test_silence_pauses_once_and_run_is_not_undone(channel: sl.Channel[Any], explore: Explore) -> None:
@@ -134,6 +172,14 @@ async def test_a_closed_explorer_lets_go_of_messages_and_of_itself(app: sl.App, 
     await asyncio.sleep(0.3)  # a pass of the scheduler may still have it
     gc.collect()
     assert (gone(), shown(), window()) == (None, None, None)
+
+
+async def test_the_garbage_collector_waits_for_no_lock(app: sl.App) -> None:
+    explorer = app.stream([1]).explore()
+    explorer.close()
+    with scheduler._lock:  # as when it comes while an explorer is added
+        del explorer
+        gc.collect()
 
 
 async def test_an_app_that_is_closed_stops_what_is_shown(app: sl.App, explore: Explore) -> None:

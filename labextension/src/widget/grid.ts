@@ -164,7 +164,11 @@ export class Grid {
     if (this.columns.placed.length === 0) this.columns.font = fontOf(this.element);
     if (this.columns.layout(this.store.columns, this.context.ui.get(), known)) {
       this.rows.replaced();
+      // Columns grow when they are seen for the first time: who went to the right end stays there.
+      const { scrollLeft, clientWidth } = this.element;
+      const atEnd = scrollLeft > 0 && scrollLeft + clientWidth >= this.canvas.offsetWidth - 1;
       this.canvas.style.width = this.head.element.style.width = `${this.columns.width}px`;
+      if (atEnd) this.element.scrollLeft = this.columns.width;
     }
     const height = `${this.scroll.content}px`;
     if (this.canvas.style.height !== height) this.canvas.style.height = height;

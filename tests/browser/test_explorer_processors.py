@@ -1,0 +1,217 @@
+"""The explorer's processors: seen before and after, switched, moved, removed, tried, applied, picked, taken out as a cell."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.explorer import clipboard
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+    from tests.browser.explorer import Explorer, Notebook
+
+STREAM = """
+s = orders.stream(start="earliest")
+@s.processor
+def double(order):
+    order["total"] = order["amount"] * 2
+    return order
+@s.processor
+def only_euros(order):
+    if order["currency"] != "EUR":
+        raise sl.Skip
+    return order
+def from_the_notebook(order):
+    order["picked"] = True
+    return order
+async def trickle():
+    for i in range(300, 1_000_000):
+        await fill(i, 1)
+        await asyncio.sleep(0.05)
+task = asyncio.create_task(trickle())
+s
+"""
+NAMES = "s.processors.names"
+
+
+@pytest.fixture(scope="module")
+def shown(book: Notebook) -> Explorer:
+    return book.show(STREAM)
+
+
+@pytest.fixture
+def explorer(book: Notebook, shown: Explorer) -> Explorer:
+    """Return the explorer of a stream with its two processors as they were, while messages come."""
+    names = book.ask(f"[*{NAMES}]")
+    for name in names:
+        if name not in ("double", "only_euros"):
+            book.ask(f"s.processors.remove({name!r}) and None")
+    if book.ask(f"'double' in {NAMES} and 'only_euros' in {NAMES}"):
+        book.ask("[s.processors.enable('double'), s.processors.move('double', 0)] and None")
+    shown.root.scroll_into_view_if_needed()
+    return shown
+
+
+def switch(panel: Locator) -> Locator:
+    return panel.get_by_role("switch", name="Enabled")
+
+
+def labels(explorer: Explorer) -> list[str]:
+    return explorer.pipeline.locator(".sl-nodelabel").all_inner_texts()
+
+
+def expect_labels(explorer: Explorer, *expected: str) -> None:
+    expect(explorer.pipeline.locator(".sl-nodelabel")).to_have_text(list(expected))
+
+
+def test_the_pipeline_lists_source_and_processors_with_what_flows(explorer: Explorer) -> None:
+    expect_labels(explorer, "orders", "double", "only_euros")
+    expect(explorer.node("orders")).to_contain_text("2 partitions")
+    expect(explorer.node("only_euros")).to_contain_text("50 % pass")
+    expect(explorer.pipeline.locator(".sl-edge").first).to_have_text(re.compile(r"^[1-9]\d*(\.\d)?/s$"))
+
+
+def test_selecting_shows_the_value_before_and_after_with_the_difference(explorer: Explorer) -> None:
+    panel = explorer.select("double")
+    before, after = panel.get_by_role("tree", name="Before"), panel.get_by_role("tree", name="After")
+    expect(before).to_contain_text("amount")
+    expect(before).not_to_contain_text("total")
+    expect(after.locator("ins.sl-added")).to_have_text(re.compile(r"^\d+ \(added\)$"))
+    expect(panel.locator(".sl-counters")).to_contain_text(re.compile(r"in [\d,]+ +out [\d,]+ +skipped 0 +0 errors +.* each"))
+    expect(explorer.node("double")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_sample_goes_on_while_messages_come(explorer: Explorer) -> None:
+    panel = explorer.select("double")
+    value = panel.get_by_role("tree", name="After").locator("ins.sl-added")
+    first = value.inner_text()
+    expect(value).not_to_have_text(first)
+
+
+def test_a_skipped_value_is_told(explorer: Explorer) -> None:
+    panel = explorer.select("only_euros")
+    expect(panel.locator(".sl-side").last).to_contain_text("skipped")
+    expect(panel.locator(".sl-counters")).to_contain_text(re.compile(r"skipped [1-9]"))
+
+
+def test_the_switch_turns_a_processor_off_and_on(book: Notebook, explorer: Explorer) -> None:
+    panel = explorer.select("double")
+    switch(panel).click()
+    expect(switch(panel)).to_have_attribute("aria-checked", "false")
+    expect(explorer.node("double")).to_contain_text("off")
+    assert not book.ask("s.processors['double'].enabled")
+    switch(panel).click()
+    expect(switch(panel)).to_have_attribute("aria-checked", "true")
+    expect(explorer.node("double")).not_to_contain_text("off")
+    assert book.ask("s.processors['double'].enabled")
+
+
+def test_buttons_move_a_processor(book: Notebook, explorer: Explorer) -> None:
+    panel = explorer.select("double")
+    right, left = panel.get_by_role("button", name="Move to the right"), panel.get_by_role("button", name="Move to the left")
+    expect(left).to_be_disabled()
+    right.click()
+    expect_labels(explorer, "orders", "only_euros", "double")
+    assert book.ask(f"list({NAMES})") == ["only_euros", "double"]
+    expect(right).to_be_disabled()
+    left.click()
+    expect_labels(explorer, "orders", "double", "only_euros")
+
+
+def test_keys_move_a_processor_and_go_along_the_pipeline(book: Notebook, explorer: Explorer) -> None:
+    explorer.node("double").focus()
+    explorer.page.keyboard.press("Alt+ArrowRight")
+    expect_labels(explorer, "orders", "only_euros", "double")
+    expect(explorer.node("double")).to_be_focused()
+    explorer.page.keyboard.press("ArrowLeft")
+    expect(explorer.node("only_euros")).to_be_focused()
+    assert book.ask(f"list({NAMES})") == ["only_euros", "double"]
+
+
+def test_dragging_moves_a_processor(book: Notebook, explorer: Explorer) -> None:
+    explorer.node("double").drag_to(explorer.node("only_euros"))
+    expect_labels(explorer, "orders", "only_euros", "double")
+    assert book.ask(f"list({NAMES})") == ["only_euros", "double"]
+
+
+def test_a_processor_is_written_tried_and_applied(book: Notebook, explorer: Explorer) -> None:
+    explorer.press("Add a processor")
+    panel = explorer.root.get_by_role("region", name="New processor")
+    explorer.write('def vat(order):\n    order["vat"] = order["amount"] / 5\nreturn order')
+    expect(panel.get_by_role("button", name="Try on 1,000")).to_be_enabled()
+    panel.get_by_role("button", name="Try on 1,000").click()
+    expect(panel.locator(".sl-status")).to_have_text(re.compile(r"^line 3, column 1: 'return' outside function"))
+    explorer.write('def vat(order):\n    order["vat"] = order["amount"] / 5\n    return order\n')
+    panel.get_by_role("button", name="Try on 1,000").click()
+    expect(panel.locator(".sl-status")).to_contain_text(re.compile(r"[1-9]\d* ok, 0 skipped, 0 errors"))
+    expect(panel.get_by_role("group", name="Results of the trial")).to_contain_text("'vat'")
+    assert "vat" not in book.ask(f"list({NAMES})")
+    panel.get_by_role("button", name="Apply").click()
+    expect_labels(explorer, "orders", "double", "only_euros", "vat")
+    # The applied one is selected.
+    expect(explorer.root.get_by_role("region", name="Processor vat").get_by_role("tree", name="After")).to_contain_text("vat")
+
+
+def test_a_trial_shows_the_errors_first(explorer: Explorer) -> None:
+    explorer.press("Add a processor")
+    panel = explorer.root.get_by_role("region", name="New processor")
+    explorer.write('def sometimes(order):\n    return 1 / (order["amount"] % 2)\n')
+    panel.get_by_role("button", name="Try on 1,000").click()
+    expect(panel.locator(".sl-status")).to_contain_text(re.compile(r"[1-9]\d* errors"))
+    results = panel.get_by_role("group", name="Results of the trial")
+    results.locator("summary").first.click()
+    expect(results.locator("details").first).to_contain_text("ZeroDivisionError: ")
+    panel.get_by_role("button", name="Close", exact=True).click()
+
+
+def test_a_processor_is_edited_in_place(book: Notebook, explorer: Explorer) -> None:
+    panel = explorer.select("double")
+    expect(explorer.editor).to_contain_text('order["amount"] * 2')
+    expect(panel.get_by_role("button", name="Apply")).to_be_disabled()
+    explorer.write('def double(order):\n    order["total"] = order["amount"] * 1000\n    return order\n')
+    explorer.page.keyboard.press("Shift+Enter")
+    expect(panel.locator(".sl-status")).to_have_text("Applied")
+    expect(panel.get_by_role("tree", name="After").locator("ins.sl-added")).to_have_text(re.compile(r"^\d+000 \(added\)$"))
+    assert book.ask(f"list({NAMES})") == ["double", "only_euros"]
+    explorer.write('def double(order):\n    order["total"] = order["amount"] * 2\n    return order\n')
+    panel.get_by_role("button", name="Apply").click()
+    expect(panel.locator(".sl-status")).to_have_text("Applied")
+
+
+def test_a_function_of_the_notebook_is_picked(book: Notebook, explorer: Explorer) -> None:
+    explorer.press("Add a processor")
+    panel = explorer.root.get_by_role("region", name="New processor")
+    panel.get_by_label("A function of the notebook").select_option("from_the_notebook")
+    panel.get_by_role("button", name="Add", exact=True).click()
+    expect_labels(explorer, "orders", "double", "only_euros", "from_the_notebook")
+    assert book.ask("s.processors['from_the_notebook'].function is from_the_notebook")
+
+
+def test_a_processor_is_copied_as_a_cell(explorer: Explorer) -> None:
+    panel = explorer.select("double")
+    panel.get_by_role("button", name="Copy as cell").click()
+    expect(explorer.notice).to_contain_text("Copied")
+    assert clipboard(explorer.page).startswith("@s.processor\ndef double(order):\n")
+
+
+def test_a_processor_is_removed(book: Notebook, explorer: Explorer) -> None:
+    book.ask("s.processors.define(from_the_notebook, name='extra') and None")
+    panel = explorer.select("extra")
+    panel.get_by_role("button", name="Remove", exact=True).click()
+    expect_labels(explorer, "orders", "double", "only_euros")
+    expect(explorer.inspector).to_be_hidden()
+    assert "extra" not in book.ask(f"list({NAMES})")
+
+
+def test_the_source_can_be_selected(explorer: Explorer) -> None:
+    explorer.node("orders").click()
+    panel = explorer.root.get_by_role("region", name="Source")
+    expect(panel).to_contain_text("observe")
+    expect(panel).to_contain_text("of 100,000 messages")
+    panel.get_by_role("button", name="Close").click()
+    expect(explorer.inspector).to_be_hidden()
