@@ -153,7 +153,8 @@ def busy(bench: Bench) -> None:
                 bench.report.add(name, "pictures while scrolling", f"{1000 * len(pictures) / sum(pictures):.0f}/s")
                 for label, state in (("Pause", "paused"), ("Run", "live")):
                     took = bench.meters.press(label, state)
-                    bench.report.add(name, f"{label}, until the page shows it", f"{took:.0f} ms", "300 ms", good=0 <= took < 300)
+                    limit = "300 ms" if code == SLEEP else ""
+                    bench.report.add(name, f"{label}, until the page shows it", f"{took:.0f} ms", limit, good=0 <= took < 300)
         with bench.meters.running(SLEEP):
             bench.book.page.wait_for_timeout(500)
             took = bench.meters.press("Stop", "stopped")
