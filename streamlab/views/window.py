@@ -29,6 +29,7 @@ ROW_BYTES = 350
 """What a message takes besides its bytes: the tuple that is kept of it, its numbers, its place in the lists."""
 LARGE = 1 / 16
 """A basket that takes more than this part of the window is cut message by message."""
+WIDE = 100
 SMALL = 1_000
 SMALL_PART = 1 / 64
 """Baskets that have together no more messages, and take no more than this part of the window, are kept as one."""
@@ -360,17 +361,18 @@ def _size(chunk: Chunk) -> int:
 
 
 def _weight(value: Any, left: int = 200) -> int:
-    """Return about how many bytes a value takes, looking at so many parts of it."""
-    todo, size = [value], 0
-    while todo and left > 0:
+    """Return about how many bytes a value takes, looking at so many parts of it; the rest is taken to be like them."""
+    todo, size, looked = [value], 0, 0
+    while todo and looked < left:
         part = todo.pop()
-        left -= 1
+        looked += 1
         size += sys.getsizeof(part, 64)
         if isinstance(part, dict):
+            todo += part if len(part) > WIDE else ()  # names of few fields are shared by all values, those of many are not
             todo += part.values()
         elif isinstance(part, list | tuple):
             todo += part
         else:
             names = getattr(type(part), "__struct_fields__", None) or getattr(part, "__dict__", ())
             todo += [getattr(part, name, None) for name in names] if names else []
-    return size
+    return size + (size - sys.getsizeof(value, 64)) // max(looked - 1, 1) * len(todo)

@@ -50,7 +50,7 @@ def running_lab(folder: Path, log: Path, flavour: Flavour = LAB) -> Iterator[str
     env = dict(os.environ) | {name: str(log.parent / place) for name, place in own.items()}
     # The question about news would cover the page.
     settings = log.parent / "jupyter" / "lab" / "user-settings" / NOTIFICATIONS
-    settings.parent.mkdir(parents=True)
+    settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     with log.open("wb") as out:
         command = [sys.executable, "-m", flavour.module, *options]

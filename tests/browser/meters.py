@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from playwright.sync_api import CDPSession, Page
 
-__all__ = ["WATCH_SOCKETS", "Meters", "Traffic"]
+__all__ = ["WATCH_SOCKETS", "Meters", "Traffic", "slope"]
 
 # Runs before the page's own scripts. The wire format of v1.kernel.websocket.jupyter.org: the number of offsets, offsets, parts.
 WATCH_SOCKETS = """
@@ -76,6 +79,26 @@ COUNT_FRAMES = """
   const tick = now => { deltas.push(now - last); last = now; if (window.slDeltas === deltas) requestAnimationFrame(tick); };
   requestAnimationFrame(tick);
 }
+"""
+PRESS = """
+async ([label, state]) => {
+  const root = document.querySelector('.sl-root');
+  const shown = root.querySelector('.sl-state');
+  const button = [...root.querySelectorAll('.sl-toolbar button')].find(one => one.textContent.trim() === label);
+  const began = performance.now();
+  button.click();
+  while (shown.dataset.state !== state) {
+    if (performance.now() - began > 10000) return -1;
+    await new Promise(done => setTimeout(done, 2));
+  }
+  return performance.now() - began;
+}
+"""
+BEGIN = f"""
+code => {{
+  window.slDone = false;
+  {KERNEL}.requestExecute({{ code, store_history: false }}).done.then(() => (window.slDone = true));
+}}
 """
 STOP_COUNTING = "() => { const found = window.slDeltas; window.slDeltas = null; return found.slice(1); }"
 
@@ -145,8 +168,27 @@ class Meters:
             self.page.wait_for_timeout(16)
         return cast("list[float]", self.page.evaluate(STOP_COUNTING))
 
+    def press(self, label: str, state: str) -> float:
+        """Press a button of the first toolbar; after how many milliseconds the view shows the state, -1 if never."""
+        return cast("float", self.page.evaluate(PRESS, [label, state]))
+
+    @contextmanager
+    def running(self, code: str) -> Iterator[None]:
+        """Have the kernel run code meanwhile; it must still be at it in the end."""
+        self.page.evaluate(BEGIN, code)
+        yield
+        assert not self.page.evaluate("() => window.slDone"), "the kernel was done too soon: nothing was proved"
+        self.page.wait_for_function("() => window.slDone")
+
     def heap_bytes(self) -> int:
         """Return the size of the page's JavaScript objects after a collection."""
         self._devtools.send("HeapProfiler.enable")
         self._devtools.send("HeapProfiler.collectGarbage")
         return int(self._devtools.send("Runtime.getHeapUsage")["usedSize"])
+
+
+def slope(figures: Sequence[float]) -> float:
+    """Return how much figures grow from one to the next, by least squares."""
+    middle, mean = (len(figures) - 1) / 2, sum(figures) / len(figures)
+    spread = sum((place - middle) ** 2 for place in range(len(figures)))
+    return sum((place - middle) * (figure - mean) for place, figure in enumerate(figures)) / spread

@@ -148,13 +148,15 @@ async def test_memory_stays_flat_while_it_slides(app: sl.App) -> None:
     assert after < before * 1.1 + 100_000
 
 
-async def test_its_estimate_of_memory_is_about_right(app: sl.App) -> None:
+@pytest.mark.parametrize(("fields", "count"), [(0, 20_000), (1_000, 200)])
+async def test_its_estimate_of_memory_is_about_right(app: sl.App, fields: int, count: int) -> None:
     opened = opener(app)
+    more = {f"field {number}": number / 7 for number in range(fields)}
     window = Window()
     gc.collect()
     tracemalloc.start()
     try:
-        window.append(basket(opened, [record(n, {"id": n, "name": f"name {n}", "price": n / 7}) for n in range(20_000)]))
+        window.append(basket(opened, [record(n, {"id": n, "name": f"name {n}", "price": n / 7} | more) for n in range(count)]))
         taken = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
