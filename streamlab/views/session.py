@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.positions import parse
 from streamlab.errors import InvalidState, InvalidValue, StreamClosed
-from streamlab.lifecycle import KEEP
+from streamlab.lifecycle import KEEP, chain_of
 from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
 from streamlab.stats import Meter, StreamStats
@@ -75,7 +75,7 @@ class ShownStream:
 
     def begin(self) -> None:
         """Run the stream in the background unless a cell iterates it, and look at what comes out."""
-        was_running = self.stream._drive is not None
+        was_running = any(member._drive is not None and not _is_started_here(member) for member in chain_of(self.stream))
         try:
             runner.drive(self.stream, tap=self._take)
         except InvalidState as error:  # a cell has it, or it was stopped: shown is what can be seen from outside
@@ -149,8 +149,9 @@ class ShownStream:
             self.clear()
 
     def has_views(self) -> bool:
-        """Tell whether any explorer of this stream has a view, be it a silent one."""
-        return any(explorer.presence.views for explorer in list(self._explorers))
+        """Tell whether any explorer of this stream, or of another of its chain, has a view, be it a silent one."""
+        chain = [found for member in chain_of(self.stream) if (found := find(member)) is not None]
+        return any(explorer.presence.views for found in chain for explorer in list(found._explorers))
 
     def is_watched(self) -> bool:
         """Tell whether anybody looks at an explorer of this stream, or may come yet."""
@@ -244,6 +245,11 @@ def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream
         elif (messages, size_bytes) != (MAX_MESSAGES, MAX_BYTES):
             found.window.resize(messages, size_bytes)
         return found
+
+
+def _is_started_here(stream: Stream[Any]) -> bool:
+    found = find(stream)
+    return found is not None and found.started_here
 
 
 def find(stream: Stream[Any]) -> ShownStream | None:

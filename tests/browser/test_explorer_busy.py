@@ -88,6 +88,7 @@ def test_all_goes_on_when_the_next_cell_sleeps_under_run_all(book: Notebook) -> 
     explorer.expect_state("live")
     for _ in range(3):
         expect_more(explorer)
+    explorer.press("Follow")  # what is picked is to stay where it is
     amount = explorer.column("n")[-3]
     panel = explorer.open_message(amount)
     expect(panel.get_by_role("tree", name="Value")).to_contain_text(amount)

@@ -140,7 +140,7 @@ def test_tab_goes_through_the_whole_explorer_and_out_of_it(explorer: Explorer) -
     explorer.button("Pause").focus()
     inside = "() => document.activeElement.closest('.sl-root') !== null"
     label = "() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
-    seen = []
+    seen: list[str] = []
     while explorer.page.evaluate(inside) and len(seen) < 60:
         seen.append(explorer.page.evaluate(label))
         explorer.page.keyboard.press("Tab")

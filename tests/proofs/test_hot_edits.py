@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from streamlab.runtime.runner import drive
@@ -37,6 +38,10 @@ class Seen:
             partition = opened.batch.tp.partition
             self.places.update((partition, item[0]) for item in items)
         self.editions += [value["edition"] for value in basket.gathered]
+
+    def has(self, count: int) -> bool:
+        """Tell whether so many records have come out."""
+        return len(self.editions) >= count
 
 
 def code(edition: int) -> str:
@@ -76,5 +81,6 @@ async def test_replacing_a_processor_under_load_loses_and_doubles_nothing(
 async def replace_while_it_runs(browser: Browser, seen: Seen) -> None:
     """Apply another edition whenever a few thousand records more have passed."""
     for edition in range(1, EDITS + 1):
-        await until(lambda edition=edition: len(seen.editions) >= edition * COUNT // (EDITS + 2), 60)
+        wanted = edition * COUNT // (EDITS + 2)
+        await until(partial(seen.has, wanted), 60)
         await asyncio.to_thread(browser.do, "apply", name="enrich", code=code(edition))

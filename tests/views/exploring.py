@@ -84,7 +84,7 @@ class Browser:
         for view in list(self.explorer.due(self.now_s)):
             before = len(self.sent)
             self.explorer.show(view, self.now_s)
-            for frame, _ in self.sent[before:]:
+            for frame in [content for content, _ in self.sent[before:] if content["t"] == "frame"]:
                 frames[view] = frame
                 if ack:
                     self.say("ack", view, n=frame["n"])

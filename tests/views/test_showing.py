@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 import streamlab as sl
 
@@ -58,8 +59,12 @@ def test_ipython_without_a_kernel_shows_text_and_html_and_starts_nothing() -> No
     assert out.splitlines() == ["['text/html', 'text/plain'] True"] * 4 + ["<Running: nothing>"]
 
 
-def test_a_kernel_shows_the_explorer_and_nothing_raises() -> None:
-    manager, client = start_new_kernel(kernel_name="python3")
+def test_a_kernel_shows_the_explorer_and_nothing_raises(tmp_path: Path) -> None:
+    manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / "kernel"))
+    manager.start_kernel()
+    client = manager.blocking_client()
+    client.start_channels()
+    client.wait_for_ready(timeout=50)
     shown: list[dict[str, Any]] = []
 
     def keep(message: dict[str, Any]) -> None:

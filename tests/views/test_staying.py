@@ -90,6 +90,31 @@ async def test_another_explorer_that_is_looked_at_keeps_it(channel: sl.Channel[A
     await until(lambda: two.explorer.shown.state == "stopped")
 
 
+async def test_a_chain_goes_on_while_the_user_runs_its_end(app: sl.App, explore: Explore) -> None:
+    topic = await filled(app, 3)
+    first = topic.stream(start="earliest")
+    second = first.through("forwarded").run()
+    browser = explore(first)
+    assert browser.frame()["head"]["startedHere"] is False
+    browser.leave()
+    browser.tick(UNSEEN_S)
+    await topic.send(value={"id": 3})
+    await until(lambda: second.events_total == 4)
+    assert second in sl.running()
+    await second.stop()
+
+
+async def test_a_chain_goes_on_while_any_of_it_is_looked_at(app: sl.App, explore: Explore) -> None:
+    first = (await filled(app, 3)).stream(start="earliest")
+    second = first.through("forwarded")
+    one, two = explore(first), explore(second)
+    one.leave()
+    await until(lambda: two.explorer.shown.window.messages == 3)
+    assert two.explorer.shown.state == "live"
+    two.leave()
+    await until(lambda: two.explorer.shown.state == one.explorer.shown.state == "stopped")
+
+
 async def test_silence_pauses_once_and_run_is_not_undone(channel: sl.Channel[Any], explore: Explore) -> None:
     stream = channel.stream()
     browser = explore(stream)
