@@ -14,7 +14,7 @@ __all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "route_by
 PROTOCOL = 1
 MAX_VIEW = 100
 """Characters of a view's name; views make up short ones."""
-_SIGNS = frozenset(("hello", "bye", "beat", "seen", "ack", "port", "do"))
+_SIGNS = frozenset(("hello", "bye", "away", "beat", "seen", "ack", "port", "do"))
 
 
 def route_by_header(comm: Any) -> bool:

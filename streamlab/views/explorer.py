@@ -107,8 +107,8 @@ class Explorer(anywidget.AnyWidget):
             view.count = request.number("rows", view.count)
             self._frames.forget(request.view)
             return
-        if request.kind == "bye":
-            self.presence.bye(request.view, now)
+        if request.kind in ("bye", "away"):
+            (self.presence.bye if request.kind == "bye" else self.presence.away)(request.view, now)
             self._frames.forget(request.view)
             return
         view = self.presence.heard(request.view, now)

@@ -1,8 +1,8 @@
 """Which views of an explorer are there, and what follows when none is.
 
-A browser says hello when it draws a view, bye when it takes it away, and beats every ten seconds in between. A reload or a
-closed tab says nothing at all, so silence alone stops nothing: it pauses, after minutes, and only minutes in which the
-kernel could hear are counted.
+A browser says hello when it draws a view, bye when it takes it away, and beats every ten seconds in between. A page that is
+loaded again or closed says "away" at most, so neither that nor silence stops anything: it pauses, after minutes, and only
+minutes in which the kernel could hear are counted.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class Presence:
         self.views: dict[str, View] = {}
         self._quiet_since_s = now_s
         self._greeted = False
+        self._away = False
         self._gone: deque[str] = deque(maxlen=REMEMBERED)
 
     def hello(self, name: str, now_s: float, *, keeps: bool = False) -> View:
@@ -97,11 +98,18 @@ class Presence:
 
     def bye(self, name: str, now_s: float) -> None:
         """Let a view go."""
+        self._let_go(name, now_s, away=False)
+
+    def away(self, name: str, now_s: float) -> None:
+        """Let a view go whose page goes: a page that is loaded again draws another, and a closed one stops nothing."""
+        self._let_go(name, now_s, away=True)
+
+    def _let_go(self, name: str, now_s: float, *, away: bool) -> None:
         with self._lock:
             self.views = {other: view for other, view in self.views.items() if other != name}
             self._gone.append(name)
             if not self.views:
-                self._quiet_since_s = now_s
+                self._quiet_since_s, self._away = now_s, away
 
     def taken_away(self, now_s: float) -> None:
         """Expect no view any more: a cell shows something else in its place. Views that are there say bye themselves."""
@@ -129,5 +137,7 @@ class Presence:
             if self.views:
                 latest = max(view.heard_s for view in self.views.values())
                 return "pause" if now_s - latest > STALE_S else "stay"
+            if self._away:
+                return "pause" if now_s - self._quiet_since_s > STALE_S else "stay"
             patience = GRACE_S if self._greeted else UNSEEN_S
             return "stop" if now_s - self._quiet_since_s > patience else "stay"

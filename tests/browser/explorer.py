@@ -253,7 +253,7 @@ class Explorer:
 
     def open_message(self, text: str) -> Locator:
         """Click on a cell and return the panel of the message that opens."""
-        self.row(text).get_by_text(text, exact=True).click()
+        self.row(text).get_by_text(text, exact=True).first.click()
         panel = self.root.get_by_role("region", name="Message")
         expect(panel.locator("h4")).not_to_have_text("Message")
         return panel

@@ -114,6 +114,10 @@ def test_a_reload_of_the_page_does_not_stop_the_stream(book: Notebook, explorer:
     book.run("await fill(300, 4)\nsent -= 4")
     again.root.scroll_into_view_if_needed()
     expect(again.status).to_contain_text("window 304 of 304")
+    # The view from before the reload does not keep it.
+    activate(book, again)
+    book.command("notebook:clear-cell-output")
+    book.wait_for(f"{RUNNING} == 0")
 
 
 def test_interrupting_a_cell_leaves_the_stream_alone(book: Notebook, explorer: Explorer) -> None:

@@ -100,3 +100,21 @@ def test_without_a_loop_all_time_counts() -> None:
     hearing = Hearing(clock=lambda: now[0])
     now[0] = 3.0
     assert hearing.tick() == 3.0
+
+
+def test_a_page_that_goes_stops_nothing_and_pauses_after_minutes() -> None:
+    presence = Presence()
+    presence.hello("a", 0)
+    presence.away("a", 1)
+    assert not presence.views
+    assert presence.verdict(1 + STALE_S) == "stay"
+    assert presence.verdict(2 + STALE_S) == "pause"
+
+
+def test_what_a_page_that_was_loaded_again_takes_away_is_gone() -> None:
+    presence = Presence()
+    presence.hello("before", 0)
+    presence.away("before", 1)
+    presence.hello("after", 2)
+    presence.bye("after", 3)
+    assert presence.verdict(3 + GRACE_S + 0.1) == "stop"

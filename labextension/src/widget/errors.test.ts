@@ -18,6 +18,7 @@ beforeEach(() => {
     signal: new AbortController().signal,
     latest: { head: null, pipe: null, field: null },
     notice: () => undefined,
+    calm: () => undefined,
     announce: () => undefined,
     newProcessor: () => undefined,
   };

@@ -37,6 +37,7 @@ export class Link {
   /** False where requests wait for the running cell. */
   subshells = true;
   private readonly pending = new Map<string, Pending>();
+  private rows = 0;
   private requests = 0;
   private waiting: { frame: Frame; rows: DataView | null } | null = null;
   private drawRequest = 0;
@@ -52,8 +53,13 @@ export class Link {
   }
 
   open(rows: number): void {
-    this.send('hello', { rows, keeps: pageKeepsViews() });
+    this.rows = rows;
+    this.greet();
     this.beat = setInterval(() => this.send('beat'), BEAT_MS);
+  }
+
+  greet(): void {
+    this.send('hello', { rows: this.rows, keeps: pageKeepsViews() });
   }
 
   close(): void {

@@ -133,6 +133,7 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
     update: sample => {
       const key = JSON.stringify([sample.before, sample.after, sample.error]);
       if (key === shown || sample.before === null) return;
+      const first = shown === '';
       shown = key;
       const focused = document.activeElement;
       const side = element.contains(focused) ? (before.contains(focused) ? before : after) : null;
@@ -146,6 +147,12 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
       if (sample.error !== null) after.append(h('pre', { class: 'sl-text sl-bad' }, sample.error));
       else if (sample.after) after.append(treeView(sample.after, { ...common, label: 'After', folds: folds[1], side: 'after' }));
       else after.append(h('p', { class: 'sl-dim' }, 'skipped'));
+      if (first) {
+        // What differs is what one looks for; later nothing moves by itself.
+        const change = after.querySelector('ins');
+        const below = change ? change.getBoundingClientRect().bottom - after.getBoundingClientRect().bottom : 0;
+        if (below > 0) before.scrollTop = after.scrollTop = below + after.clientHeight / 4;
+      }
       if (side && typeof path === 'string')
         [...side.querySelectorAll<HTMLElement>('[data-path]')].find(one => one.dataset.path === path)?.focus();
     },
