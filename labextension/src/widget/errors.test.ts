@@ -16,7 +16,7 @@ beforeEach(() => {
     link: new Link(model, () => undefined),
     ui: new UiState(model),
     signal: new AbortController().signal,
-    latest: { head: null, pipe: null, field: null },
+    latest: { head: null, pipe: null, field: null, answers: true },
     notice: () => undefined,
     announce: () => undefined,
     newProcessor: () => undefined,

@@ -1,6 +1,6 @@
 /** The inspector's view of one processor: its last value before and after, its counters, its code. */
 import type { Context } from './context';
-import { act, messageOf } from './context';
+import { act, messageOf, needsKernel } from './context';
 import { copyText } from './clipboard';
 import { button, h, iconButton, setAttribute, setClass, setText } from './dom';
 import { count, duration, grouped } from './format';
@@ -85,11 +85,7 @@ function header(
     dot,
     h('h4', { dir: 'auto' }, name),
     h('span', { class: 'sl-space' }),
-    left,
-    right,
-    power,
-    cell,
-    remove,
+    needsKernel(context, left, right, power, cell, remove),
     close,
   );
   return {
