@@ -10,6 +10,9 @@ import { workbench } from './workbench';
 import { movable } from './pipeline';
 import { treeView } from './tree';
 
+/** What is left free below the first difference. */
+const ROOM_PX = 24;
+
 export interface Panel {
   readonly element: HTMLElement;
   pipe(nodes: PipeNode[]): void;
@@ -121,6 +124,7 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
   const element = h('div', { class: 'sl-two' }, before, after);
   const folds = [new Map<string, boolean>(), new Map<string, boolean>()] as const;
   let shown = '';
+  let led = false;
   const caption = (text: string): HTMLElement => h('div', { class: 'sl-dim sl-caption' }, text);
   before.append(caption('before'), h('p', { class: 'sl-dim' }, 'Waiting for the next value…'));
   after.append(caption('after'));
@@ -144,6 +148,19 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
       else after.append(h('p', { class: 'sl-dim' }, 'skipped'));
       if (side && typeof path === 'string')
         [...side.querySelectorAll<HTMLElement>('[data-path]')].find(one => one.dataset.path === path)?.focus();
+      if (!led) led = leadToDifference([before, after]);
     },
   };
+}
+
+/** Bring the first difference into sight, both sides by the same way so that they stay side by side. True if there is one. */
+function leadToDifference(sides: HTMLElement[]): boolean {
+  const ways = sides.flatMap(side => {
+    const mark = side.querySelector('ins, del');
+    return mark ? [mark.getBoundingClientRect().bottom - side.getBoundingClientRect().bottom + side.scrollTop] : [];
+  });
+  if (ways.length === 0) return false;
+  const way = Math.min(...ways) + ROOM_PX;
+  for (const side of sides) side.scrollTop = way;
+  return true;
 }
