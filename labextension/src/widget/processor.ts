@@ -12,6 +12,8 @@ import { treeView } from './tree';
 
 /** What is left free below the first difference. */
 const ROOM_PX = 24;
+/** As in the style sheet; the shorter side gets more, to scroll as far. */
+const SIDE_PADDING_PX = 5;
 
 export interface Panel {
   readonly element: HTMLElement;
@@ -160,7 +162,12 @@ function leadToDifference(sides: HTMLElement[]): boolean {
     return mark ? [mark.getBoundingClientRect().bottom - side.getBoundingClientRect().bottom + side.scrollTop] : [];
   });
   if (ways.length === 0) return false;
-  const way = Math.min(...ways) + ROOM_PX;
-  for (const side of sides) side.scrollTop = way;
+  const most = sides.map(side => side.scrollHeight - side.clientHeight);
+  const way = Math.max(0, Math.min(Math.min(...ways) + ROOM_PX, Math.max(...most)));
+  sides.forEach((side, i) => {
+    const lacking = way - (most[i] ?? 0);
+    if (lacking > 0) side.style.paddingBottom = `${lacking + SIDE_PADDING_PX}px`;
+    side.scrollTop = way;
+  });
   return true;
 }
