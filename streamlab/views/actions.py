@@ -37,6 +37,12 @@ def _action(function: Action) -> Action:
     return function
 
 
+@_action
+def do_ping(explorer: Explorer, args: Request) -> Answer:
+    """Nothing but a sign of life, from either end."""
+    return NOTHING
+
+
 # The table, and single messages
 
 

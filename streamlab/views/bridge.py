@@ -14,7 +14,7 @@ __all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "route_by
 PROTOCOL = 1
 MAX_VIEW = 100
 """Characters of a view's name; views make up short ones."""
-_SIGNS = frozenset(("hello", "bye", "away", "beat", "seen", "ack", "port", "do"))
+_SIGNS = frozenset(("hello", "bye", "away", "seen", "ack", "port", "do"))
 
 
 def route_by_header(comm: Any) -> bool:
@@ -63,7 +63,7 @@ class Request:
     Attributes
     ----------
     kind : str
-        hello, bye, beat, seen, ack, port or do.
+        hello, bye, seen, ack, port or do.
     view : str
     content : mapping
         As it came; use ``number`` and ``flag`` to read it.

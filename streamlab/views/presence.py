@@ -1,8 +1,8 @@
 """Which views of an explorer are there, and what follows when none is.
 
-A browser says hello when it draws a view, bye when it takes it away, and beats every ten seconds in between. A page that is
-loaded again or closed says "away" at most, so neither that nor silence stops anything: it pauses, after minutes, and only
-minutes in which the kernel could hear are counted.
+A browser says hello when it draws a view, bye when it takes it away, and asks whether the kernel is there every ten seconds in
+between. A page that is loaded again or closed says "away" at most, so neither that nor silence stops anything: it pauses,
+after minutes, and only minutes in which the kernel could hear are counted.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def test_where_a_kernel_knows_nothing_of_that_nothing_is_touched() -> None:
 async def test_what_comes_on_another_thread_is_heard_while_cells_run(app: sl.App, explore: Explore) -> None:
     browser = explore(app.channel().stream())
     assert browser.frame()["head"]["subshells"] is False
-    thread = threading.Thread(target=browser.say, args=("beat",))
+    thread = threading.Thread(target=browser.do, args=("ping",))
     thread.start()
     thread.join()
     assert browser.whole()["head"]["subshells"] is True

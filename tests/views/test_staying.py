@@ -125,7 +125,7 @@ async def test_silence_pauses_once_and_run_is_not_undone(channel: sl.Channel[Any
     stream.resume()
     browser.tick()
     assert not stream.paused
-    browser.say("beat")
+    browser.do("ping")
     browser.tick()
     browser.tick(STALE_S + 1)
     assert stream.paused

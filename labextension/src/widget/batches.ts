@@ -1,6 +1,6 @@
 /** The tab of the batches: what `take` gave out last, why, and one at a time where that is wanted. */
 import type { Context } from './context';
-import { act } from './context';
+import { act, needsKernel } from './context';
 import { button, h, setAttribute, setClass, setText } from './dom';
 import { shownText } from './columns';
 import { count, grouped } from './format';
@@ -41,8 +41,7 @@ export function batchesTab(context: Context): BatchesTab {
     reason,
     h('span', { class: 'sl-space' }),
     waiting,
-    step,
-    next,
+    needsKernel(context, step, next),
   );
   const scroll = h('div', { class: 'sl-scroll', tabindex: 0, role: 'group', 'aria-label': 'Batch' }, table, rest);
   const element = h('div', { class: 'sl-batches' }, bar, scroll, empty);

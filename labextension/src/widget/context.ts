@@ -1,4 +1,6 @@
 /** What every part of a view is given. */
+import { h } from './dom';
+import type { Kid } from './dom';
 import type { Link } from './link';
 import type { Head, Pipe } from './protocol';
 import type { UiState } from './ui';
@@ -14,6 +16,8 @@ export interface Context {
     pipe: Pipe | null;
     /** The field whose cell was clicked: it is shown first in the message. */
     field: string | null;
+    /** False while the kernel gives no sign of life. */
+    answers: boolean;
   };
   /** Say something in the line below the pipeline. */
   notice(text: string, kind: 'info' | 'alarm'): void;
@@ -29,6 +33,16 @@ export interface Context {
 export interface Part<Section> {
   readonly element: HTMLElement;
   update(section: Section): void;
+}
+
+/** No answer is to be expected; where answers wait for a cell, what is asked for now is done after it. */
+export function kernelGone(context: Context): boolean {
+  return !context.latest.answers && context.link.subshells;
+}
+
+/** Controls that the kernel must be there for: off while it does not answer, whatever each of them says for itself. */
+export function needsKernel(context: Context, ...kids: Kid[]): HTMLElement {
+  return h('fieldset', { class: 'sl-needs', role: 'none', disabled: kernelGone(context) }, ...kids);
 }
 
 /** Ask the kernel and show in the notice line what went wrong. True if it was done. */

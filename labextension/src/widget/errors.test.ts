@@ -13,10 +13,14 @@ let tab: ErrorsTab;
 beforeEach(() => {
   const model = new TestModel();
   const context: Context = {
-    link: new Link(model, () => undefined),
+    link: new Link(
+      model,
+      () => undefined,
+      () => undefined,
+    ),
     ui: new UiState(model),
     signal: new AbortController().signal,
-    latest: { head: null, pipe: null, field: null },
+    latest: { head: null, pipe: null, field: null, answers: true },
     notice: () => undefined,
     calm: () => undefined,
     announce: () => undefined,

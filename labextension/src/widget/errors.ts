@@ -1,6 +1,6 @@
 /** The tab of the errors: each bad record and each failure of a processor, with its traceback; some can be retried. */
 import type { Context } from './context';
-import { messageOf } from './context';
+import { messageOf, needsKernel } from './context';
 import { button, h, setText } from './dom';
 import { bytes, clock, count, grouped, moment } from './format';
 import type { Errors, Failure } from './protocol';
@@ -33,7 +33,7 @@ export function errorsTab(context: Context): ErrorsTab {
     { class: 'sl-empty' },
     'No errors. A record that cannot be decoded, or that a processor fails on, shows here with its traceback.',
   );
-  const bar = h('div', { class: 'sl-line sl-errorbar' }, all, retry, summary);
+  const bar = h('div', { class: 'sl-line sl-errorbar' }, all, needsKernel(context, retry), summary);
   const element = h('div', { class: 'sl-scroll' }, bar, rows, older, empty);
   const drawn = new Map<number, Drawn>();
   /** Older ones that were asked for. */

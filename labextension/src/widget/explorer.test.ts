@@ -129,6 +129,34 @@ test('without subshells the view says so', () => {
   expect(el.querySelector<HTMLElement>('.sl-banner')?.hidden).toBe(false);
 });
 
+test('a kernel that is gone is told, and what needs it is off, until it is heard again', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  close();
+  close = widget.render({ model, el });
+  const mine = model.of('hello').at(-1)?.view;
+  const hear = (sections: object): void => {
+    model.emit('msg:custom', { ...sections, t: 'frame', view: mine, n: 1 }, [bufferOf([])]);
+    draw();
+  };
+  const { head, pipe } = examples.toView.frame;
+  const texts = (): (string | undefined)[] => ['.sl-state', '.sl-banner'].map(one => el.querySelector(one)?.textContent);
+  const off = (): (string | null)[] => [...el.querySelectorAll('button:disabled')].map(one => one.textContent);
+  hear({ head, pipe });
+  expect(texts()).toEqual(['live', '']);
+  expect(off()).not.toContain('Pause');
+  vi.advanceTimersByTime(20_000);
+  expect(texts()).toEqual(['no kernel', expect.stringContaining('Run the cell again')]);
+  expect(off()).toEqual(expect.arrayContaining(['Pause', 'Stop', 'Clear']));
+  hear({});
+  expect(texts()).toEqual(['live', '']);
+  expect(off()).not.toContain('Pause');
+  hear({ head: { ...head, subshells: false } });
+  vi.advanceTimersByTime(20_000);
+  expect(texts()).toEqual(['waiting', expect.stringContaining('no subshells')]);
+  expect(off()).not.toContain('Pause');
+  vi.useRealTimers();
+});
+
 test('a stream that is over offers to restart', () => {
   show({ head: { ...examples.toView.frame.head, state: 'stopped' } });
   const line = el.querySelector<HTMLElement>('.sl-ended');

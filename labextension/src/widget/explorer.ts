@@ -1,5 +1,6 @@
 /** One rendered view: makes the parts, deals the sections of each frame out to them, says hello and bye. */
 import { batchesTab } from './batches';
+import { kernelGone } from './context';
 import type { Context } from './context';
 import { h, setAttribute, setClass, setText } from './dom';
 import { errorsTab } from './errors';
@@ -20,6 +21,11 @@ import { tabs } from './subtabs';
 import { toolbar } from './toolbar';
 import { UiState } from './ui';
 
+interface Made {
+  handlers: Handlers;
+  ui: UiState;
+  answers(answers: boolean): void;
+}
 type Handlers = { [K in SectionName]: (section: NonNullable<Sections[K]>, rows: DataView | null) => void };
 
 export function explorer(model: Model, el: HTMLElement): () => void {
@@ -40,12 +46,16 @@ export function explorer(model: Model, el: HTMLElement): () => void {
     'aria-label': 'Stream explorer',
     'data-jp-suppress-context-menu': 'true',
   });
-  let handlers: Handlers | null = null;
-  const link = new Link(model, (frame, rows) => {
-    if (handlers) deal(frame, rows, handlers);
-  });
+  let parts: Made | null = null;
+  const link = new Link(
+    model,
+    (frame, rows) => {
+      if (parts) deal(frame, rows, parts.handlers);
+    },
+    answers => parts?.answers(answers),
+  );
   const made = build(model, link, gone.signal, root);
-  handlers = made.handlers;
+  parts = made;
   // Keys typed in here are ours; Tab goes on, and so do the browser's own, which need no event of the page.
   root.addEventListener('keydown', event => {
     if (event.key !== 'Tab') event.stopPropagation();
@@ -79,7 +89,7 @@ function dealOne<K extends SectionName>(frame: Frame, rows: DataView | null, han
   if (found !== undefined) handlers[name](found, rows);
 }
 
-function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement): { handlers: Handlers; ui: UiState } {
+function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement): Made {
   const ui = new UiState(model);
   const live = h('div', { class: 'sl-heard', role: 'status', 'aria-live': 'polite' });
   const notice = noticeLine(signal);
@@ -87,7 +97,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
     link,
     ui,
     signal,
-    latest: { head: null, pipe: null, field: null },
+    latest: { head: null, pipe: null, field: null, answers: true },
     notice: (text, kind) => notice.update({ text, kind, own: true }),
     calm: () => notice.calm(),
     announce: text => setText(live, text),
@@ -95,7 +105,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
   };
   const bar = toolbar(context);
   const pipe = pipeline(context);
-  const subshells = banner();
+  const subshells = banner(context);
   const ended = endLine(context);
   const table = messages(context);
   const batch = batchesTab(context);
@@ -153,7 +163,8 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
       link.subshells = head.subshells;
       setAttribute(root, 'aria-label', `Stream explorer: ${head.name}`);
       setClass(root, 'sl-over', head.state === 'stopped' || head.state === 'failed');
-      for (const part of [bar, subshells, ended, status]) part.update(head);
+      for (const part of [bar, ended, status]) part.update(head);
+      subshells.update();
       for (const part of [side, table]) part.head(head);
       strip.label('errors', head.errors > 0 ? `Errors ${grouped(head.errors)}` : 'Errors');
     },
@@ -176,5 +187,12 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
       notice.update(ofFilter ? { ...now, text: '' } : now);
     },
   };
-  return { handlers, ui };
+  const answers = (now: boolean): void => {
+    context.latest.answers = now;
+    setClass(root, 'sl-silent', !now);
+    subshells.update();
+    bar.answers();
+    for (const one of root.querySelectorAll<HTMLFieldSetElement>('.sl-needs')) one.disabled = kernelGone(context);
+  };
+  return { handlers, ui, answers };
 }

@@ -1,6 +1,6 @@
 /** The thin lines: notice, banner, what to do when the stream is over, status. */
 import type { Context } from './context';
-import { act } from './context';
+import { act, kernelGone, needsKernel } from './context';
 import { button, h, iconButton, setClass, setText } from './dom';
 import { bytes, grouped, span } from './format';
 import type { Head, Notice } from './protocol';
@@ -39,14 +39,22 @@ export function noticeLine(signal: AbortSignal): NoticeLine {
   };
 }
 
-/** Said once and plainly where the kernel cannot answer while a cell runs. */
-export function banner(): { element: HTMLElement; update(head: Head): void } {
-  const element = h(
-    'div',
-    { class: 'sl-banner', hidden: true },
-    'This front end has no subshells: while a cell runs, the view waits for it, and catches up within a second after. The stream itself goes on.',
-  );
-  return { element, update: head => (element.hidden = head.subshells) };
+const WAITING =
+  'This front end has no subshells: while a cell runs, the view waits for it, and catches up within a second after. The stream itself goes on.';
+const NO_KERNEL =
+  'The kernel does not answer: it is busy without subshells, or it was restarted. Run the cell again to see the stream.';
+
+/** Said plainly where the kernel cannot answer while a cell runs, and where it does not answer at all. */
+export function banner(context: Context): { element: HTMLElement; update(): void } {
+  const element = h('div', { class: 'sl-banner', role: 'status', hidden: true });
+  return {
+    element,
+    update: () => {
+      const text = kernelGone(context) ? NO_KERNEL : context.link.subshells ? '' : WAITING;
+      setText(element, text);
+      element.hidden = text === '';
+    },
+  };
 }
 
 const ENDINGS: Partial<Record<Head['state'], string>> = {
@@ -58,7 +66,7 @@ const ENDINGS: Partial<Record<Head['state'], string>> = {
 export function endLine(context: Context): { element: HTMLElement; update(head: Head): void } {
   const text = h('span', { dir: 'auto' });
   const restart = button('Restart', { class: 'sl-primary' }, 'run');
-  const element = h('div', { class: 'sl-ended', hidden: true }, text, restart);
+  const element = h('div', { class: 'sl-ended', hidden: true }, text, needsKernel(context, restart));
   restart.addEventListener('click', () => void act(context, 'restart'));
   return {
     element,

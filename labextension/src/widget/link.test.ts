@@ -9,6 +9,7 @@ let model: TestModel;
 let draw: () => void;
 let drawn: [Frame, DataView | null][];
 let fail: boolean;
+let heard: boolean[];
 let link: Link;
 
 beforeEach(() => {
@@ -17,10 +18,15 @@ beforeEach(() => {
   draw = manualFrames();
   drawn = [];
   fail = false;
-  link = new Link(model, (frame, rows) => {
-    drawn.push([frame, rows]);
-    if (fail) throw new Error('cannot be drawn');
-  });
+  heard = [];
+  link = new Link(
+    model,
+    (frame, rows) => {
+      drawn.push([frame, rows]);
+      if (fail) throw new Error('cannot be drawn');
+    },
+    answers => heard.push(answers),
+  );
 });
 afterEach(() => {
   link.close();
@@ -91,7 +97,41 @@ test('a request without an answer fails after its time, later where answers wait
   await patient;
 });
 
-test('hello at first, beats in between, bye at last, and then nothing', async () => {
+const answer = (): void => {
+  const asked = model.of('do').at(-1);
+  model.emit('msg:custom', { t: 'reply', view: link.view, rid: asked?.rid, ok: true, data: null }, []);
+};
+
+test('a kernel that answers, or sends frames, is there; one that does neither for 15 seconds is not, until it is heard', async () => {
+  link.open(14);
+  for (let i = 0; i < 3; i += 1) {
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(model.of('do').at(-1)).toMatchObject({ action: 'ping' });
+    answer();
+  }
+  await vi.advanceTimersByTimeAsync(14_000);
+  model.emit('msg:custom', frame(1), []);
+  await vi.advanceTimersByTimeAsync(14_000);
+  expect(heard).toEqual([]);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(heard).toEqual([false]);
+  model.emit('msg:custom', { ...frame(2), view: 'other' }, []);
+  expect(heard).toEqual([false]);
+  answer();
+  expect(heard).toEqual([false, true]);
+  await vi.advanceTimersByTimeAsync(20_000);
+  model.emit('msg:custom', frame(3), []);
+  expect(heard).toEqual([false, true, false, true]);
+});
+
+test('a page that slept does not take its own sleep for silence', () => {
+  link.open(14);
+  vi.setSystemTime(Date.now() + 3_600_000);
+  vi.advanceTimersToNextTimer();
+  expect(heard).toEqual([]);
+});
+
+test('hello at first, questions in between, bye at last, and then nothing', async () => {
   link.open(14);
   await vi.advanceTimersByTimeAsync(20_000);
   link.close();
@@ -99,6 +139,6 @@ test('hello at first, beats in between, bye at last, and then nothing', async ()
   await vi.advanceTimersByTimeAsync(20_000);
   model.emit('msg:custom', frame(1), []);
   draw();
-  expect(model.sent.map(message => message.t)).toEqual(['hello', 'beat', 'beat', 'bye']);
+  expect(model.sent.map(message => message.t)).toEqual(['hello', 'do', 'do', 'bye']);
   expect(model.sent[0]).toMatchObject({ rows: 14, keeps: false });
 });

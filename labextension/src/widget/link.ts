@@ -2,6 +2,7 @@
 import { isFrame, isReply } from './protocol';
 import type { Frame } from './protocol';
 import type { Guard } from './guards';
+import { Pulse } from './pulse';
 
 export interface Model {
   get(name: string): unknown;
@@ -23,7 +24,6 @@ interface Pending {
   timer: ReturnType<typeof setTimeout>;
 }
 
-const BEAT_MS = 10_000;
 const PATIENCE_MS = 15_000;
 const BUSY_PATIENCE_MS = 10 * 60_000;
 
@@ -42,20 +42,23 @@ export class Link {
   private waiting: { frame: Frame; rows: DataView | null } | null = null;
   private drawRequest = 0;
   private logged = false;
-  private beat: ReturnType<typeof setInterval> | undefined;
+  private readonly pulse: Pulse;
   private closed = false;
 
   constructor(
     private readonly model: Model,
     private readonly draw: Draw,
+    /** Told when the kernel falls silent, and when it is heard again. */
+    tell: (answers: boolean) => void,
   ) {
+    this.pulse = new Pulse(() => void this.request('ping').catch(() => undefined), tell);
     model.on('msg:custom', this.receive);
   }
 
   open(rows: number): void {
     this.rows = rows;
     this.greet();
-    this.beat = setInterval(() => this.send('beat'), BEAT_MS);
+    this.pulse.start();
   }
 
   greet(): void {
@@ -66,7 +69,7 @@ export class Link {
     if (this.closed) return;
     this.send('bye');
     this.closed = true;
-    clearInterval(this.beat);
+    this.pulse.stop();
     cancelAnimationFrame(this.drawRequest);
     this.model.off('msg:custom', this.receive);
     for (const { reject, timer } of this.pending.values()) {
@@ -111,9 +114,10 @@ export class Link {
 
   private readonly receive = (content: unknown, buffers: unknown): void => {
     const parts = Array.isArray(buffers) ? buffers.filter((part): part is DataView => part instanceof DataView) : [];
-    if (isFrame(content)) {
-      if (content.view === this.view) this.take(content, parts[0] ?? null);
-    } else if (isReply(content) && content.view === this.view) {
+    if (!(isFrame(content) || isReply(content)) || content.view !== this.view) return;
+    this.pulse.heard();
+    if (isFrame(content)) this.take(content, parts[0] ?? null);
+    else {
       const pending = this.pending.get(content.rid);
       if (!pending) return;
       this.pending.delete(content.rid);

@@ -1,6 +1,6 @@
 /** The inspector's view of one processor: its last value before and after, its counters, its code. */
 import type { Context } from './context';
-import { act, messageOf } from './context';
+import { act, messageOf, needsKernel } from './context';
 import { copyText } from './clipboard';
 import { button, h, iconButton, setAttribute, setClass, setText } from './dom';
 import { count, duration, grouped } from './format';
@@ -9,6 +9,11 @@ import { isPaste } from './replies';
 import { workbench } from './workbench';
 import { movable } from './pipeline';
 import { treeView } from './tree';
+
+/** What is left free below the first difference. */
+const ROOM_PX = 24;
+/** As in the style sheet; the shorter side gets more, to scroll as far. */
+const SIDE_PADDING_PX = 5;
 
 export interface Panel {
   readonly element: HTMLElement;
@@ -85,11 +90,7 @@ function header(
     dot,
     h('h4', { dir: 'auto' }, name),
     h('span', { class: 'sl-space' }),
-    left,
-    right,
-    power,
-    cell,
-    remove,
+    needsKernel(context, left, right, power, cell, remove),
     close,
   );
   return {
@@ -125,6 +126,7 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
   const element = h('div', { class: 'sl-two' }, before, after);
   const folds = [new Map<string, boolean>(), new Map<string, boolean>()] as const;
   let shown = '';
+  let led = false;
   const caption = (text: string): HTMLElement => h('div', { class: 'sl-dim sl-caption' }, text);
   before.append(caption('before'), h('p', { class: 'sl-dim' }, 'Waiting for the next value…'));
   after.append(caption('after'));
@@ -155,6 +157,24 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
       }
       if (side && typeof path === 'string')
         [...side.querySelectorAll<HTMLElement>('[data-path]')].find(one => one.dataset.path === path)?.focus();
+      if (!led) led = leadToDifference([before, after]);
     },
   };
+}
+
+/** Bring the first difference into sight, both sides by the same way so that they stay side by side. True if there is one. */
+function leadToDifference(sides: HTMLElement[]): boolean {
+  const ways = sides.flatMap(side => {
+    const mark = side.querySelector('ins, del');
+    return mark ? [mark.getBoundingClientRect().bottom - side.getBoundingClientRect().bottom + side.scrollTop] : [];
+  });
+  if (ways.length === 0) return false;
+  const most = sides.map(side => side.scrollHeight - side.clientHeight);
+  const way = Math.max(0, Math.min(Math.min(...ways) + ROOM_PX, Math.max(...most)));
+  sides.forEach((side, i) => {
+    const lacking = way - (most[i] ?? 0);
+    if (lacking > 0) side.style.paddingBottom = `${lacking + SIDE_PADDING_PX}px`;
+    side.scrollTop = way;
+  });
+  return true;
 }

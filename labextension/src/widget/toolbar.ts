@@ -1,6 +1,6 @@
 /** The first line: state, name, what the user can do to the stream, and what flows. */
 import type { Context } from './context';
-import { act } from './context';
+import { act, needsKernel } from './context';
 import { button, h, setAttribute, setClass, setText, svg } from './dom';
 import { bytes, count, grouped, si } from './format';
 import { moreMenu } from './more';
@@ -27,6 +27,8 @@ export function isOver(head: Head): boolean {
 export interface Toolbar {
   readonly element: HTMLElement;
   update(head: Head): void;
+  /** The kernel fell silent, or is heard again. */
+  answers(): void;
 }
 
 export function toolbar(context: Context): Toolbar {
@@ -65,9 +67,7 @@ export function toolbar(context: Context): Toolbar {
     state,
     name,
     mode,
-    run.element,
-    stop,
-    clear,
+    needsKernel(context, run.element, stop, clear),
     h('span', { class: 'sl-space' }),
     progress,
     spark.element,
@@ -75,17 +75,29 @@ export function toolbar(context: Context): Toolbar {
     volume,
     lag,
     errors,
-    more.element,
+    needsKernel(context, more.element),
   );
   let said = '';
+  const tell = (word: string, kind: string, detail: string, owner: string): void => {
+    setText(state.lastElementChild ?? state, word);
+    setAttribute(state, 'data-state', kind);
+    setAttribute(state, 'title', detail);
+    if (word !== said) context.announce(`${owner}${owner && ': '}${word}${detail && `. ${detail}`}`);
+    said = word;
+  };
+  const drawState = (): void => {
+    const { head, answers } = context.latest;
+    if (!answers)
+      tell(context.link.subshells ? 'no kernel' : 'waiting', 'silent', 'The kernel does not answer', head?.name ?? '');
+    else if (head) tell(WORDS[head.state], head.state, head.detail, head.name);
+    else tell('connecting', '', '', '');
+  };
 
   return {
     element,
+    answers: drawState,
     update: head => {
-      const word = WORDS[head.state];
-      setText(state.lastElementChild ?? state, word);
-      setAttribute(state, 'data-state', head.state);
-      setAttribute(state, 'title', head.detail);
+      drawState();
       setText(name, head.name);
       setText(mode, head.state === 'retrying' ? head.detail : head.start === '' ? head.mode : `${head.mode}, from ${head.start}`);
       setAttribute(mode, 'title', mode.textContent);
@@ -101,8 +113,6 @@ export function toolbar(context: Context): Toolbar {
       setText(errors, count(head.errors, 'error'));
       spark.update(head.spark);
       more.update(head);
-      if (word !== said) context.announce(`${head.name}: ${word}${head.detail ? `. ${head.detail}` : ''}`);
-      said = word;
     },
   };
 }

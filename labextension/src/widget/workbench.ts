@@ -1,6 +1,6 @@
 /** Where a processor is written: its code, a dry run on the window, Apply. A draft outlives closing and moving. */
 import type { Context } from './context';
-import { messageOf } from './context';
+import { messageOf, needsKernel } from './context';
 import { button, h, setClass, setText } from './dom';
 import { editor } from './editor';
 import type { Editor } from './editor';
@@ -26,7 +26,13 @@ export function workbench(context: Context, name: string | null): Workbench {
   const results = h('div', { class: 'sl-trial' });
   const tryIt = button('Try on 1,000', { class: 'sl-framed', disabled: true, onclick: () => void trial() });
   const applyIt = button('Apply', { class: 'sl-primary', disabled: true, onclick: () => void apply() });
-  const element = h('div', { class: 'sl-bench' }, place, results, h('div', { class: 'sl-go' }, tryIt, applyIt, status));
+  const element = h(
+    'div',
+    { class: 'sl-bench' },
+    place,
+    results,
+    h('div', { class: 'sl-go' }, needsKernel(context, tryIt, applyIt), status),
+  );
   let code: Editor | null = null;
   let original = '';
   let gone = false;
@@ -135,5 +141,10 @@ export function namePicker(context: Context): HTMLElement {
       .catch((error: unknown) => context.notice(messageOf(error), 'alarm'));
   });
   void fill();
-  return h('div', { class: 'sl-line sl-pad' }, h('span', { class: 'sl-dim' }, 'A function of the notebook:'), choice, add);
+  return h(
+    'div',
+    { class: 'sl-line sl-pad' },
+    h('span', { class: 'sl-dim' }, 'A function of the notebook:'),
+    needsKernel(context, choice, add),
+  );
 }
