@@ -114,7 +114,7 @@ def test_a_smaller_window_pauses_when_it_fills_and_then_slides(live: Explorer) -
         expect(live.notice).to_contain_text("Paused: the window is full")
         live.press("Run")
         expect(live.notice).to_be_hidden()
-        expect(live.status).to_contain_text("sliding")
+        expect(live.status).to_contain_text(", full")
         expect_count(live, 100)
     finally:
         more(live, "Messages in the window", "100000", "Set")
