@@ -234,7 +234,7 @@ def test_the_keyboard_opens_messages(explorer: Explorer) -> None:
     explorer.grid.focus()
     explorer.page.keyboard.press("Home")
     explorer.page.keyboard.press("ArrowDown")
-    explorer.expect_column("amount", "texts[0] === '0'")
+    explorer.expect_column("offset", "texts[0] === '0'")
     explorer.page.keyboard.press("Enter")
     expect(explorer.inspector.locator("h4")).to_have_text("Offset 1")
     explorer.page.keyboard.press("ArrowDown")
