@@ -40,8 +40,8 @@ export class UiState {
   patch(part: Partial<Ui>): void {
     const next = { ...this.now, ...part };
     if (JSON.stringify(next) === JSON.stringify(this.now)) return;
-    this.model.set('ui', next);
     this.accept(next);
+    this.model.set('ui', this.now);
     this.save();
   }
 
@@ -76,7 +76,12 @@ export class UiState {
     return isUi(merged) ? merged : START;
   }
 
-  private readonly changed = (): void => this.accept(this.read());
+  /** What comes while something newer waits to be saved is the kernel's echo of what was saved before. */
+  private readonly changed = (): void => {
+    const given = this.read();
+    if (!this.unsaved) this.accept(given);
+    else if (JSON.stringify(given) !== JSON.stringify(this.now)) this.model.set('ui', this.now);
+  };
 
   private accept(next: Ui): void {
     const before = this.now;
