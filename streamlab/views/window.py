@@ -362,17 +362,24 @@ def _size(chunk: Chunk) -> int:
 
 def _weight(value: Any, left: int = 200) -> int:
     """Return about how many bytes a value takes, looking at so many parts of it; the rest is taken to be like them."""
-    todo, size, looked = [value], 0, 0
+    todo, wide, size, looked = [value], 0, 0, 0
     while todo and looked < left:
         part = todo.pop()
-        looked += 1
-        size += sys.getsizeof(part, 64)
-        if isinstance(part, dict):
-            todo += part if len(part) > WIDE else ()  # names of few fields are shared by all values, those of many are not
-            todo += part.values()
-        elif isinstance(part, list | tuple):
-            todo += part
+        inner = _parts(part)
+        if len(inner) > left:  # there is but one of it, and many of its parts
+            wide += sys.getsizeof(part, 64)
         else:
-            names = getattr(type(part), "__struct_fields__", None) or getattr(part, "__dict__", ())
-            todo += [getattr(part, name, None) for name in names] if names else []
-    return size + (size - sys.getsizeof(value, 64)) // max(looked - 1, 1) * len(todo)
+            size += sys.getsizeof(part, 64)
+        looked += 1
+        todo += inner
+    return wide + size + size // looked * len(todo)
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    """Return what else there is to be weighed of a value."""
+    if isinstance(value, dict):  # names of few fields are shared by all values, those of many are not
+        return [*value, *value.values()] if len(value) > WIDE else list(value.values())
+    if isinstance(value, list | tuple):
+        return value
+    names: Any = getattr(type(value), "__struct_fields__", None) or getattr(value, "__dict__", ())
+    return [getattr(value, name, None) for name in names]
