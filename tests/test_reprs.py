@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import pytest
@@ -43,8 +44,12 @@ def refuse(*_: Any, **__: Any) -> Any:
 
 @contextmanager
 def closed_off() -> Iterator[None]:
-    """Let nothing reach the network, or the thread that talks to it."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Let nothing reach the network, or the thread that talks to it; what others left behind is collected before or after."""
+    gc.collect()
+    gc.disable()
+    with ExitStack() as stack:
+        stack.callback(gc.enable)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(socket.socket, "connect", refuse)
         patch.setattr(socket, "getaddrinfo", refuse)
         patch.setattr(asyncio.BaseEventLoop, "call_soon_threadsafe", refuse)
