@@ -69,6 +69,7 @@ def _spelled(text: str) -> str:
     for place, sign in enumerate(text):
         if quote:
             quote = "" if sign == quote else quote
+            sign = "\\\\" if sign == "\\" else sign  # noqa: PLW2901 - it stands for itself
         elif sign in "\"'":
             quote = sign
         elif sign == "=" and text[place - 1 : place] not in ("=", "<", ">", "!") and text[place + 1 : place + 2] != "=":

@@ -30,6 +30,7 @@ def row(value: Any, **fields: Any) -> Row:
         ('currency == "EUR"', {"currency": "EUR"}, True),
         ('currency = "EUR"', {"currency": "EUR"}, True),
         ('note == "a=b"', {"note": "a=b"}, True),
+        (r'path == "C:\dir"', {"path": r"C:\dir"}, True),
         ('currency != "EUR"', {}, True),
         ('currency in ("EUR", "USD")', {"currency": "USD"}, True),
         ('currency not in ("EUR", "USD")', {"currency": "USD"}, False),
