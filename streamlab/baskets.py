@@ -100,7 +100,8 @@ class Basket:
             for record in islice(records, min(STRETCH, self.wanted - before)):
                 raw = record.value
                 value = None if raw is None else decode(raw)
-                put_item(_kept(record))
+                # what _kept gives, without a call
+                put_item((record.offset, record.timestamp, record.timestamp_type, record.key, raw, record.headers or ()))
                 put_value(value)
         except Exception:  # noqa: BLE001 - whatever a codec raises, the loop tries again and says what it means
             return len(self.items) - before, record
