@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from streamlab.columns import MAX_COLUMNS, Column, Columns, gather
-from streamlab.dtypes import Kind, as_array
+from streamlab.dtypes import Kind, as_array, as_arrays
 from streamlab.markup import Html, dim, table, utc
 from streamlab.origins import Origins
 from streamlab.texts import clean
@@ -60,12 +60,13 @@ class FrameSchema:
         self.has_origins = False
         self.always_topic = False
 
-    def typed(self, name: str, column: Column) -> Any:
-        """Return the column's array, of the dtype that it has, and remember that."""
-        kind, array = as_array(column, self.kinds.get(name, "empty"))
-        if kind != "empty" and (name in self.kinds or len(self.kinds) < 5 * MAX_COLUMNS):
-            self.kinds[name] = kind
-        return array
+    def typed(self, columns: Columns) -> dict[str, Any]:
+        """Return the columns' arrays, of the dtypes that they have, and remember these."""
+        typed = as_arrays(columns, self.kinds)
+        for name, (kind, _) in typed.items():
+            if kind != "empty" and (name in self.kinds or len(self.kinds) < 5 * MAX_COLUMNS):
+                self.kinds[name] = kind
+        return {name: array for name, (_, array) in typed.items()}
 
     def note(self, origins: Origins) -> None:
         """Remember where values come from."""
@@ -132,21 +133,24 @@ def frame_of(values: Sequence[Any], origins: Origins | None, memory: FrameSchema
     """Return the values as columns, behind the columns of where they came from."""
     if origins is not None:
         memory.note(origins)
-    placed = origins is not None and memory.has_origins
-    arrays = _origin_arrays(origins, memory) if origins is not None and placed else {}
-    columns: Columns = gather(values, depth=depth, reserved=RESERVED if placed else ())
-    if not values:
-        columns = {name: Column((), ()) for name in memory.kinds if name not in arrays}
-    for name, column in columns.items():
-        arrays[name] = memory.typed(name, column)
-    frame = pd.DataFrame(arrays, copy=False) if arrays else pd.DataFrame(index=range(len(values)))
-    if origins is not None and placed:
-        frame.index = _index(origins)
+    if origins is None or not memory.has_origins:
+        arrays = memory.typed(_fields(values, memory, depth, ()))
+        return pd.DataFrame(arrays, copy=False) if arrays else pd.DataFrame(index=range(len(values)))
+    fields = _fields(values, memory, depth, RESERVED)
+    typed = memory.typed({"key": Column.of(origins.keys), **fields})
+    frame = pd.DataFrame({**_origin_arrays(origins, memory, typed), **typed}, copy=False)
+    frame.index = _index(origins)
     return frame
 
 
-def _origin_arrays(origins: Origins, memory: FrameSchema) -> dict[str, Any]:
-    arrays = {"timestamp": _times(origins.timestamps_ms), "key": memory.typed("key", Column.of(origins.keys))}
+def _fields(values: Sequence[Any], memory: FrameSchema, depth: int, reserved: Collection[str]) -> Columns:
+    if values:
+        return gather(values, depth=depth, reserved=reserved)
+    return {name: Column((), ()) for name in memory.kinds if name not in reserved}
+
+
+def _origin_arrays(origins: Origins, memory: FrameSchema, typed: dict[str, Any]) -> dict[str, Any]:
+    arrays = {"timestamp": _times(origins.timestamps_ms), "key": typed["key"]}
     if memory.always_topic or len(memory.topics) > 1:
         arrays["topic"] = as_array(Column.of(origins.topics), "str")[1]
     if origins.headers is not None:

@@ -16,6 +16,8 @@ from streamlab.events import TP
 __all__ = ["Handover"]
 
 MAX_BYTES = 8 << 20
+FEW = 1 / 8
+"""Of the bound: when no more than this is left the writer goes on, and what is more at once is a flood."""
 
 
 class Handover:
@@ -26,7 +28,7 @@ class Handover:
     Parameters
     ----------
     max_bytes : int
-        ``put`` waits while more than this is buffered, until half of it is gone. One list may exceed it, so that a
+        ``put`` waits while more than this is buffered, until an eighth of it is left. One list may exceed it, so that a
         record larger than the bound passes.
     """
 
@@ -35,6 +37,8 @@ class Handover:
         self.buffered_bytes = 0
         self.buffered_records = 0
         """By offsets: holes count."""
+        self.floods = False
+        """Whether so much came last, at once, that more will follow at once: history is being read."""
         self.taken: dict[TP, int] = {}
         """Offset after the last batch that a reader took, for each partition."""
         self._lists: deque[list[RecordBatch]] = deque()
@@ -56,6 +60,11 @@ class Handover:
         return bool(self._lists) or self._over
 
     @property
+    def over(self) -> bool:
+        """Whether nothing will come any more, after what is left."""
+        return self._over
+
+    @property
     def ended(self) -> bool:
         """Whether nothing is left and nothing will come."""
         return self._over and not self._lists and self._error is None
@@ -65,7 +74,9 @@ class Handover:
         self._writer = asyncio.get_running_loop()
         with self._lock:
             self._lists.append(batches)
+            before = self.buffered_bytes
             self._count(batches, 1)
+            self.floods = self.buffered_bytes - before > self.max_bytes * FEW
         self.wake()
         while self.full:
             self._drained.clear()
@@ -154,7 +165,7 @@ class Handover:
         self.buffered_records += sign * records
 
     def _let_writer_go_on(self) -> None:
-        if self._writer is not None and not self._drained.is_set() and self.buffered_bytes <= self.max_bytes // 2:
+        if self._writer is not None and not self._drained.is_set() and self.buffered_bytes <= self.max_bytes * FEW:
             _call_soon(self._writer, self._drained.set)
 
     def wake(self) -> None:
