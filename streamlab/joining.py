@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from heapq import heapify, heappop, heappush
 from operator import attrgetter, itemgetter
@@ -342,8 +342,8 @@ class JoinEngine:
 
     Parameters
     ----------
-    keys : sequence of callable
-        One a side: gives the key of an arrival, None for one that can match nothing.
+    keys : sequence of mapping
+        One a side: by the class of a value, what gives the key of its arrival; None for one that can match nothing.
     rules : Rules
 
     Attributes
@@ -360,12 +360,10 @@ class JoinEngine:
         To be emptied, as ``closed``.
     """
 
-    def __init__(self, keys: Sequence[Callable[[Any], Any]], rules: Rules) -> None:
+    def __init__(self, keys: Sequence[Mapping[type, Callable[[Any], Any]]], rules: Rules) -> None:
         sides = len(keys)
         self._keys = keys
-        self._stages = [
-            Stage(rules, number, joined_class(sides) if number == sides - 1 else None) for number in range(1, sides)
-        ]
+        self._stages = [Stage(rules, number, joined_class(sides) if number == sides - 1 else None) for number in range(1, sides)]
         self.stream_time = -math.inf
         self.late = self.empty = self.failed = 0
         self.keeps_closed = False
@@ -418,7 +416,7 @@ class JoinEngine:
                 self._leave_out(arrival)
                 continue
             try:
-                arrival.join_key = keys[side](arrival)
+                arrival.join_key = keys[side][arrival.value.__class__](arrival)
             except Exception as error:  # noqa: BLE001 - whatever a user's function raises
                 self.failed += 1
                 self.failures.append((arrival, error))

@@ -6,7 +6,7 @@ import copy
 import math
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import streamlab as sl
 from streamlab.arrivals import Arrival
 from streamlab.joining import JoinEngine, Joined, Rules
+from streamlab.keying import KeysByClass
 
 KINDS = {"inner": (False, False), "left": (True, False), "right": (False, True), "outer": (True, True)}
 END = math.inf
@@ -90,10 +91,14 @@ def arrivals_of(events: Iterable[Happened]) -> list[Arrival]:
     return [Arrival(event.time, event.side, number, None, None) for number, event in enumerate(events)]
 
 
+def joining_by(key: Callable[[Arrival], Any], sides: int, rules: Rules) -> JoinEngine:
+    return JoinEngine([KeysByClass(lambda _: key)] * sides, rules)
+
+
 def engine_of(events: Sequence[Happened], sides: int, kind: str, within: float, grace: float) -> JoinEngine:
     keeps_left, keeps_right = KINDS[kind]
     rules = Rules(keeps_left, keeps_right, within, grace)
-    return JoinEngine([lambda arrival: events[arrival.value].key] * sides, rules)
+    return joining_by(lambda arrival: events[arrival.value].key, sides, rules)
 
 
 def joined_one_by_one(events: Sequence[Happened], engine: JoinEngine) -> list[tuple[float, Any]]:
@@ -211,7 +216,7 @@ ONE_WINDOW = {
 def kafka_table(kind: str, within: float, grace: float, *streams: list[tuple[int, str | None]]) -> dict[int, list[str]]:
     """Return what comes out at each time, as the tables write it."""
     keeps_left, keeps_right = KINDS[kind]
-    engine = JoinEngine([lambda _: "key"] * len(streams), Rules(keeps_left, keeps_right, within, grace))
+    engine = joining_by(lambda _: "key", len(streams), Rules(keeps_left, keeps_right, within, grace))
     records = [Arrival(time, side, value, None, None) for side, stream in enumerate(streams) for time, value in stream]
     table: dict[int, list[str]] = {}
     for record in sorted(records, key=lambda record: record.timestamp):
@@ -248,7 +253,7 @@ def test_kafka_streams_table_of_a_self_join() -> None:
 
 def engine(kind: str = "inner", *, sides: int = 2, **rules: Any) -> JoinEngine:
     keeps_left, keeps_right = KINDS[kind]
-    return JoinEngine([lambda arrival: arrival.value[0]] * sides, Rules(keeps_left, keeps_right, **rules))
+    return joining_by(lambda arrival: arrival.value[0], sides, Rules(keeps_left, keeps_right, **rules))
 
 
 def at(time: float, side: int, value: Any) -> Arrival:
@@ -290,13 +295,13 @@ def test_a_window_that_is_closed_takes_part_in_no_pair_so_that_nothing_comes_out
 
 
 def test_values_without_a_key_come_out_alone_and_those_that_are_none_not_at_all() -> None:
-    joining = JoinEngine([lambda _: None] * 2, Rules(keeps_left=True, within_s=1))
+    joining = joining_by(lambda _: None, 2, Rules(keeps_left=True, within_s=1))
     assert joining.add([at(0, 0, "l"), at(0, 1, "r"), at(0, 0, None), at(5, 1, "x")]) == [("l", None)]
     assert (joining.empty, joining.unmatched) == (1, 2)
 
 
 def test_what_fails_to_give_a_key_is_passed_over_and_told() -> None:
-    joining = JoinEngine([lambda arrival: arrival.value["id"]] * 2, Rules())
+    joining = joining_by(lambda arrival: arrival.value["id"], 2, Rules())
     bad = at(0, 0, {})
     assert joining.add([bad, at(0, 0, {"id": 1}), at(0, 1, {"id": 1})]) == [({"id": 1}, {"id": 1})]
     [(arrival, error)] = joining.failures
@@ -311,7 +316,7 @@ class Key(sl.Record):
 
 
 def test_keys_that_cannot_be_hashed_match_when_they_are_equal() -> None:
-    joining = JoinEngine([lambda arrival: arrival.value] * 2, Rules())
+    joining = joining_by(lambda arrival: arrival.value, 2, Rules())
     for key, other in (({"a": [1]}, {"a": [2]}), ([1, {}], [1]), (Key(a=1, tags=["x"]), Key(a=1, tags=["y"]))):
         same = copy.deepcopy(key)
         [row] = joining.add([at(0, 0, key), at(0, 1, same), at(0, 1, other)])
