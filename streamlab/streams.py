@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle
-from streamlab.channels import Channel
+from streamlab.channels import Channel, seconds
 from streamlab.errors import InvalidState, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
@@ -16,6 +16,7 @@ from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
 from streamlab.lifecycle import KEEP
 from streamlab.loops import FOREVER
+from streamlab.merged import MergeSource, StreamsSource
 from streamlab.processors import Processors, filter_by
 from streamlab.runtime.subscriptions import subscribed
 from streamlab.sources import PlainSource
@@ -98,11 +99,14 @@ class Stream(Generic[T]):
     ) -> None:
         self.app = app
         self.channel = channel
-        self._source: Source = channel.source if isinstance(channel, Channel) else PlainSource.over(channel)
-        self._source.users.add(self)
         self.processors = Processors.of(processors)
         """The live, ordered, named list; change it at any time, from any thread."""
         self.combined: list[Any] = list(combined or ())
+        if self.combined:
+            self._reads(MergeSource())
+        else:
+            self._reads(channel.source if isinstance(channel, Channel) else PlainSource.over(channel))
+        self._origin: Stream[Any] | None = None
         self.join_strategy = join_strategy
         self.beacon = beacon
         self.concurrency_index = concurrency_index
@@ -138,6 +142,10 @@ class Stream(Generic[T]):
         self._waits: set[lifecycle.Wait] = set()
         self._reset()
         app._register(self)
+
+    def _reads(self, source: Source) -> None:
+        self._source = source
+        source.users.add(self)
 
     def _reset(self) -> None:
         self._started = self._implicit = self._halted = False
@@ -270,7 +278,12 @@ class Stream(Generic[T]):
 
     def clone(self, **kwargs: Any) -> Self:
         """Return a stream of the same class over the same channel iterator, with which it competes for items."""
-        return type(self)(**{**self.info(), **kwargs})
+        copy = type(self)(**{**self.info(), **kwargs})
+        if self.combined and copy.combined == self.combined:
+            copy._origin = self._origin
+            if isinstance(copy._source, StreamsSource):
+                copy._source.take_after(self._source)
+        return copy
 
     def __copy__(self) -> Self:
         return self.clone()
@@ -400,11 +413,13 @@ class Stream(Generic[T]):
 
     # Several streams
 
-    def combine(self, *nodes: Any, **kwargs: Any) -> Stream[Any]:
+    def combine(self, *nodes: Any, max_idle: float | timedelta | str | None = 0.0, **kwargs: Any) -> Stream[Any]:
         """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``."""
         if self._finalized:
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
+        stream._origin = self
+        stream._reads(MergeSource(max_idle=seconds(max_idle)))
         for node in stream.combined:
             node.contribute_to_stream(stream)
         return stream
@@ -636,7 +651,7 @@ class Stream(Generic[T]):
 
     async def send(self, value: Any) -> None:
         """Give a value, or an event, to this stream's own iterator only; safe from any thread and loop."""
-        if isinstance(self._source, PlainSource):
+        if isinstance(self._source, PlainSource | StreamsSource):
             await self._source.send(value)
         else:
             await self.channel.queue.put(value)
