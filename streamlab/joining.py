@@ -29,7 +29,7 @@ FEW = 8
 time_of = attrgetter("timestamp")
 
 
-class Joined(tuple[Any, ...]):
+class Joined(tuple[Any, ...]):  # noqa: SLOT001 - it has to know more than a tuple can hold
     """One row of a join: the values of its sides in order, None for a side that found no match.
 
     It unpacks as what it is, ``order, payment = row``, and compares equal to a plain tuple of the values.
@@ -42,6 +42,8 @@ class Joined(tuple[Any, ...]):
 
     _made: tuple[Any, tuple[Any, ...]]
     """What caused it, and the arrivals of its sides."""
+    left: Any = property(itemgetter(0), doc="The value of the first side; None when it is missing.")
+    right: Any = property(itemgetter(-1), doc="The value of the last side; None when it is missing.")
 
     @property
     def key(self) -> Any:
@@ -69,6 +71,7 @@ def joined_class(sides: int) -> type[Joined]:
     fields: dict[str, Any] = {
         name: property(itemgetter(place), doc=f"The value of side {place + 1}; None when it is missing.")
         for place, name in enumerate(names)
+        if not hasattr(Joined, name)
     }
     kind: Any = type("Joined", (Joined,), {"_fields": names, "__match_args__": names, "__module__": __name__, **fields})
     made: type[Joined] = kind
@@ -213,8 +216,7 @@ class Stage:
         else:
             self._came_behind += 1
             heappush(self._behind, (time, self._came_behind, row))
-        if time < self.oldest:
-            self.oldest = time
+        self.oldest = min(self.oldest, time)
 
     def _meet(self, row: Any, others: deque[Any], right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001
         for other in _between(others, row.timestamp - self.span, row.timestamp + self.span):
@@ -355,7 +357,8 @@ class JoinEngine:
         -inf before the first arrival, and after partitions were revoked, when older ones may come again.
     keeps_closed : bool
         Whether arrivals that take part in nothing any more are collected in ``closed``, for whoever acks them.
-    closed : list of Arrival
+    closed : list of (int, list of Arrival)
+        With each: after how many of the rows that ``add`` or ``flush`` return.
     failures : list of (Arrival, Exception)
         To be emptied, as ``closed``.
     """
@@ -367,7 +370,7 @@ class JoinEngine:
         self.stream_time = -math.inf
         self.late = self.empty = self.failed = 0
         self.keeps_closed = False
-        self.closed: list[Arrival] = []
+        self.closed: list[tuple[int, list[Arrival]]] = []
         self.failures: list[tuple[Arrival, Exception]] = []
         windows = 2 * sides - 3 if rules.keeps_any else sides - 1
         self._release_s = windows * rules.within_s + rules.grace_s + EDGE_S
@@ -413,14 +416,14 @@ class JoinEngine:
             if time < limit or arrival.value is None:
                 self.late += time < limit
                 self.empty += time >= limit
-                self._leave_out(arrival)
+                self._leave_out(arrival, made)
                 continue
             try:
                 arrival.join_key = keys[side][arrival.value.__class__](arrival)
             except Exception as error:  # noqa: BLE001 - whatever a user's function raises
                 self.failed += 1
                 self.failures.append((arrival, error))
-                self._leave_out(arrival)
+                self._leave_out(arrival, made)
                 continue
             enter(arrival, side > 0, arrival, made)
         return made
@@ -439,9 +442,9 @@ class JoinEngine:
         heapify(self._held)
         self.stream_time = -math.inf
 
-    def _leave_out(self, arrival: Arrival) -> None:
+    def _leave_out(self, arrival: Arrival, made: list[Any]) -> None:
         if self.keeps_closed:
-            self.closed.append(arrival)
+            self.closed.append((len(made), [arrival]))
 
     def _enter(self, arrival: Arrival, right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001
         """Put an arrival into the stage of its side, and what comes of it into those after that."""
@@ -466,17 +469,18 @@ class JoinEngine:
             stage.close(math.inf if now == math.inf else now - stage.keep, rows, closed)
             self._pass_on(rows, place + 1, made)
         if self.keeps_closed:
-            self._release(closed, now)
+            self.closed.append((len(made), self._released(closed, now)))
 
-    def _release(self, closed: list[Any], now: float) -> None:
-        """Collect the arrivals that no stage holds any more."""
+    def _released(self, closed: list[Any], now: float) -> list[Arrival]:
+        """Return the arrivals that no stage holds any more."""
         if len(self._stages) == 1:
-            self.closed += closed
-            return
+            return closed
         for row in closed:
             if row.__class__ is not Partial:
                 self._held_total += 1
                 heappush(self._held, (row.timestamp, self._held_total, row))
         limit = math.inf if now == math.inf else now - self._release_s
+        released = []
         while self._held and self._held[0][0] < limit:
-            self.closed.append(heappop(self._held)[2])
+            released.append(heappop(self._held)[2])
+        return released

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from streamlab.channels import seconds
 from streamlab.errors import InvalidValue
@@ -14,7 +14,16 @@ from streamlab.models import FieldDescriptor
 if TYPE_CHECKING:
     from datetime import timedelta
 
-__all__ = ["InnerJoin", "Join", "LeftJoin", "OuterJoin", "RightJoin"]
+__all__ = ["InnerJoin", "Join", "JoinOptions", "LeftJoin", "OuterJoin", "RightJoin"]
+
+
+class JoinOptions(TypedDict, total=False):
+    """What the join methods take by name; see ``Join``."""
+
+    within: float | timedelta | str | None
+    grace: float | timedelta | str
+    max_per_key: int | None
+    idle: float | timedelta | str | None
 
 
 class Join:
@@ -63,6 +72,10 @@ class Join:
             raise InvalidValue(f"max_per_key={max_per_key!r} would keep nothing to join: give at least 1, or None for no limit")
         self.max_per_key = max_per_key
 
+    def check(self, sides: int) -> None:
+        """Raise InvalidValue for functions that are not one a side."""
+        keys_of_sides(self.fields, sides)
+
     def engine(self, sides: int) -> JoinEngine:
         """Return what joins so many sides."""
         rules = Rules(self.keeps_left, self.keeps_right, self.within_s, self.grace_s, self.max_per_key)
@@ -80,8 +93,8 @@ class Join:
     def __str__(self) -> str:
         """By what and within which time, for people."""
         parts = self.fields.values() if isinstance(self.fields, dict) else self.fields
-        by = ", ".join(map(_called, parts)) or "message key"
-        return f"by {by} within {self.within_s:g} s"
+        by = ", ".join(map(_called, parts)) or "the key"
+        return f"on {by} within {self.within_s:g} s"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"

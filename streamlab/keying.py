@@ -71,7 +71,7 @@ def keys_of_sides(fields: Fields, sides: int) -> list[Mapping[type, PickKey]]:
     InvalidValue
         Functions, but not one a side.
     """
-    if isinstance(fields, dict):
+    if isinstance(fields, dict):  # also an empty one
         by_class = KeysByClass(lambda kind: _picker(fields, kind))
         return [by_class] * sides
     if len(fields) != sides:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import streamlab as sl
 from streamlab.arrivals import Arrival
-from streamlab.joining import JoinEngine, Joined, Rules
+from streamlab.joining import Joined, JoinEngine, Rules
 from streamlab.keying import KeysByClass
 
 KINDS = {"inner": (False, False), "left": (True, False), "right": (False, True), "outer": (True, True)}
@@ -154,15 +154,14 @@ def test_every_arrival_is_closed_once_and_not_before_its_last_row(sides: int, ki
     def law(events: list[Happened], within: float, grace: float) -> None:
         engine = engine_of(events, sides, kind, within, grace)
         engine.keeps_closed = True
-        closed: list[int] = []
-        for arrival in arrivals_of(events):
-            for row in engine.add([arrival]):
-                assert not set(row) & set(closed)
-            closed += [arrival.value for arrival in engine.closed]
-            engine.closed.clear()
-        for row in engine.flush():
-            assert not set(row) & set(closed)
-        closed += [arrival.value for arrival in engine.closed]
+        rows = engine.add(arrivals_of(events))
+        last_row = {number: at for at, row in enumerate(rows, 1) for number in row if number is not None}
+        for after, arrivals in engine.closed:
+            assert all(last_row.get(arrival.value, 0) <= after for arrival in arrivals)
+        closed = [arrival.value for _, arrivals in engine.closed for arrival in arrivals]
+        engine.closed.clear()
+        assert not set(closed) & {number for row in engine.flush() for number in row}
+        closed += [arrival.value for _, arrivals in engine.closed for arrival in arrivals]
         assert sorted(closed) == list(range(len(events)))
 
     law()
@@ -317,7 +316,12 @@ class Key(sl.Record):
 
 def test_keys_that_cannot_be_hashed_match_when_they_are_equal() -> None:
     joining = joining_by(lambda arrival: arrival.value, 2, Rules())
-    for key, other in (({"a": [1]}, {"a": [2]}), ([1, {}], [1]), (Key(a=1, tags=["x"]), Key(a=1, tags=["y"]))):
+    keys: list[tuple[Any, Any]] = [
+        ({"a": [1]}, {"a": [2]}),
+        ([1, {}], [1]),
+        (Key(a=1, tags=["x"]), Key(a=1, tags=["y"])),
+    ]
+    for key, other in keys:
         same = copy.deepcopy(key)
         [row] = joining.add([at(0, 0, key), at(0, 1, same), at(0, 1, other)])
         assert row == (key, same)
@@ -345,7 +349,7 @@ def test_flushing_closes_what_is_open_and_time_does_not_move() -> None:
 def test_memory_is_bounded_by_the_window() -> None:
     joining = engine(within_s=1, grace_s=0.5)
     most = 0
-    for second in range(0, 15):
+    for second in range(15):
         joining.add([at(second + n / 1000, n % 2, ((second, n), n)) for n in range(1000)])
         most = max(most, joining.buffered)
     assert most <= 1502
@@ -354,6 +358,7 @@ def test_memory_is_bounded_by_the_window() -> None:
 
 def test_a_joined_row_is_a_tuple_with_names() -> None:
     joining = engine(sides=3, within_s=10)
+    row: Any
     [row] = joining.add([at(1, 0, ("k", 1)), at(2, 1, ("k", 2)), at(3, 2, ("k", 3))])
     assert isinstance(row, Joined)
     one, two, three = row

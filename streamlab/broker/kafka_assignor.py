@@ -27,7 +27,7 @@ def assignors(together: str) -> tuple[type[Any], ...]:
     return Together, RoundRobinPartitionAssignor
 
 
-class _Together(RoundRobinPartitionAssignor):
+class _Together(RoundRobinPartitionAssignor):  # type: ignore[misc] # aiokafka has no types
     """Round robin, but for topics of members that belong together with others: of these, members with the same name get the same numbers.
 
     A join reads each of its topics as a member of its own. Partition 0 of the one topic has the keys of partition 0 of the
