@@ -129,7 +129,9 @@ class JoinSource(StreamsSource):
         return self._rows(self.engine.flush())
 
     def ended(self) -> Iterable[Arrival]:
-        """Return what is unmatched: nothing comes any more."""
+        """Return what is unmatched: nothing comes any more. What a group's member was stopped at is read again."""
+        if self._is_in_group and any(node._halted for node in self.nodes):
+            return ()
         return self._rows(self.engine.flush())
 
     @property
@@ -187,6 +189,10 @@ class JoinSource(StreamsSource):
     def _feeds(self) -> list[Feed]:
         return [node.feed for node in self.nodes if node.feed is not None]
 
+    @property
+    def _is_in_group(self) -> bool:
+        return any(feed.group is not None for feed in self._feeds())
+
     def revoked(self, stores: set[AckStore]) -> None:
         """Forget what is held of partitions that are another consumer's now, which reads it again."""
         self._forget(lambda arrival: arrival.store in stores)
@@ -210,7 +216,7 @@ class JoinSource(StreamsSource):
 
     def last_words(self, stream: Stream[Any]) -> bool:
         """Tell whether a loop that was stopped is to go on a little: for what is unmatched, unless a group reads that again."""
-        if not stream._halted or stream._paused or self._is_over or any(feed.group is not None for feed in self._feeds()):
+        if not stream._halted or stream._paused or self._is_over or self._is_in_group:
             return False
         if not self._concludes:
             self._concludes = True

@@ -86,8 +86,9 @@ def related(stream: Stream[Any]) -> list[Stream[Any]]:
 
 
 def chain_of(stream: Stream[Any]) -> list[Stream[Any]]:
-    """Return the stream's chain from its root on."""
-    return list(stream.get_root_stream()._iter_ll_forwards())
+    """Return the stream's chain from its root on; before that a stream that is no part of it, as a clone is."""
+    chain = list(stream.get_root_stream()._iter_ll_forwards())
+    return chain if stream in chain else [stream, *chain]
 
 
 async def start(stream: Stream[Any]) -> None:
