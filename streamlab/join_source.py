@@ -40,10 +40,7 @@ class Row(Output):
     """A joined row on its way: acking it, or its event, says that the row is done, and no more than that."""
 
     __slots__ = ("number",)
-
-    def __init__(self, joined: Joined, on_ack: Callable[[Row], object], number: int) -> None:
-        super().__init__(joined, joined._made[0], on_ack)  # type: ignore[arg-type] # it is called with this
-        self.number = number
+    number: int
 
     def as_event(self) -> Event | None:
         """Return its cause's event, the ack of which is the row's."""
@@ -65,19 +62,24 @@ class Unfinished:
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
         self._next = 0
-        self._closed: deque[tuple[int, list[Arrival]]] = deque()
+        self._closed: deque[tuple[int, Arrival]] = deque()
 
-    def add(self, joined: list[Joined], closed: list[tuple[int, list[Arrival]]]) -> list[Row]:
+    def add(self, joined: list[Joined], closed: list[tuple[int, Arrival]]) -> list[Row]:
         """Return rows to hand out; what closed, after so many of them, is acked when these are done, and all before."""
-        began = self._next
-        self._next += len(joined)
-        rows = [Row(one, self._done, number) for number, one in enumerate(joined, began)]
-        self.rows.update(zip(range(began, self._next), rows, strict=True))
-        self._closed.extend((began + after, arrivals) for after, arrivals in closed)
+        number, done, unfinished = self._next, self._done, self.rows
+        self._closed.extend([(number + after, arrival) for after, arrival in closed])
+        rows = []
+        for one in joined:
+            row = Row(one, one._made[0], done)
+            row.number = number
+            unfinished[number] = row
+            number += 1
+            rows.append(row)
+        self._next = number
         self._settle()
         return rows
 
-    def _done(self, row: Row) -> None:
+    def _done(self, row: Any) -> None:
         self.rows.pop(row.number, None)
         if self._closed:
             self._settle()
@@ -85,8 +87,7 @@ class Unfinished:
     def _settle(self) -> None:
         first = next(iter(self.rows), self._next)
         while self._closed and self._closed[0][0] <= first:
-            for arrival in self._closed.popleft()[1]:
-                arrival.ack()
+            self._closed.popleft()[1].ack()
 
     def forget(self, gone: Callable[[Arrival], bool]) -> None:
         """Wait no more for rows that nobody gets, since something in them is gone."""
@@ -154,15 +155,14 @@ class JoinSource(StreamsSource):
             self._leave_to_caller(joined, closed)
         return [Output(one, one._made[0]) for one in joined]
 
-    def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, list[Arrival]]]) -> None:
+    def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival]]) -> None:
         """Ack what is in no row; the rest is the caller's."""
         self._handed_out.update(id(record) for one in joined for record in one._made[1])
-        for _, arrivals in closed:
-            for arrival in arrivals:
-                if id(arrival) in self._handed_out:
-                    self._handed_out.remove(id(arrival))
-                else:
-                    arrival.ack()
+        for _, arrival in closed:
+            if id(arrival) in self._handed_out:
+                self._handed_out.remove(id(arrival))
+            else:
+                arrival.ack()
 
     def _tell(self, arrival: Arrival, error: Exception) -> None:
         if self._reader is not None:

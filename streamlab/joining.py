@@ -27,6 +27,7 @@ EDGE_S = 1e-6
 FEW = 8
 """So many rows of a key are looked at one by one."""
 time_of = attrgetter("timestamp")
+Closed = tuple[int, Any]
 
 
 class Joined(tuple[Any, ...]):  # noqa: SLOT001 - it has to know more than a tuple can hold
@@ -248,7 +249,7 @@ class Stage:
             oldest = rows.popleft()
             oldest.met, oldest.join_key = True, None
 
-    def close(self, limit: float, made: list[Any], closed: list[Any]) -> None:
+    def close(self, limit: float, made: list[Any], closed: list[Closed]) -> None:
         """Let the rows go that are older than ``limit``; those that nobody met and that are kept go into ``made``."""
         while self.oldest < limit:
             row = self._pop()
@@ -260,11 +261,11 @@ class Stage:
                     rows.popleft()
                 else:
                     del mine[key]
-            closed.append(row)
             if not row.met:
                 self.unmatched += right or self._is_first
                 if self._keeps[right]:
                     made.append(self._alone(row, right))
+            closed.append((len(made), row))
 
     def _pop(self) -> Any:
         in_order, behind = self._in_order, self._behind
@@ -357,7 +358,7 @@ class JoinEngine:
         -inf before the first arrival, and after partitions were revoked, when older ones may come again.
     keeps_closed : bool
         Whether arrivals that take part in nothing any more are collected in ``closed``, for whoever acks them.
-    closed : list of (int, list of Arrival)
+    closed : list of (int, Arrival)
         With each: after how many of the rows that ``add`` or ``flush`` return.
     failures : list of (Arrival, Exception)
         To be emptied, as ``closed``.
@@ -367,10 +368,11 @@ class JoinEngine:
         sides = len(keys)
         self._keys = keys
         self._stages = [Stage(rules, number, joined_class(sides) if number == sides - 1 else None) for number in range(1, sides)]
+        self._is_pair = len(self._stages) == 1
         self.stream_time = -math.inf
         self.late = self.empty = self.failed = 0
         self.keeps_closed = False
-        self.closed: list[tuple[int, list[Arrival]]] = []
+        self.closed: list[Closed] = []
         self.failures: list[tuple[Arrival, Exception]] = []
         windows = 2 * sides - 3 if rules.keeps_any else sides - 1
         self._release_s = windows * rules.within_s + rules.grace_s + EDGE_S
@@ -401,8 +403,8 @@ class JoinEngine:
         """Join what arrived, and return what came of it."""
         made: list[Joined] = []
         keys, first = self._keys, self._stages[0]
-        several = len(self._stages) > 1
-        enter = self._enter if several else first.enter
+        enter = first.enter if self._is_pair else self._enter
+        closed = self.closed
         now = self.stream_time
         limit = now - first.keep
         for arrival in arrivals:
@@ -410,7 +412,9 @@ class JoinEngine:
             if time > now:
                 self.stream_time = now = time
                 limit = now - first.keep
-                if first.oldest < limit or several:
+                if first.oldest < limit and self._is_pair:
+                    first.close(limit, made, closed)
+                elif not self._is_pair:
                     self._close(now, made)
             side = arrival.side
             if time < limit or arrival.value is None:
@@ -426,12 +430,16 @@ class JoinEngine:
                 self._leave_out(arrival, made)
                 continue
             enter(arrival, side > 0, arrival, made)
+        if not self.keeps_closed:
+            closed.clear()
         return made
 
     def flush(self) -> list[Joined]:
         """Close every window, as if time had moved on, and return what is unmatched."""
         made: list[Joined] = []
         self._close(math.inf, made)
+        if not self.keeps_closed:
+            self.closed.clear()
         return made
 
     def drop(self, gone: Callable[[Arrival], bool]) -> None:
@@ -443,8 +451,7 @@ class JoinEngine:
         self.stream_time = -math.inf
 
     def _leave_out(self, arrival: Arrival, made: list[Any]) -> None:
-        if self.keeps_closed:
-            self.closed.append((len(made), [arrival]))
+        self.closed.append((len(made), arrival))
 
     def _enter(self, arrival: Arrival, right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001
         """Put an arrival into the stage of its side, and what comes of it into those after that."""
@@ -463,24 +470,19 @@ class JoinEngine:
             self._pass_on(results, place + 1, made)
 
     def _close(self, now: float, made: list[Any]) -> None:
-        closed: list[Any] = []
+        closed: list[Closed] = []
         for place, stage in enumerate(self._stages):
             rows: list[Any] = []
             stage.close(math.inf if now == math.inf else now - stage.keep, rows, closed)
             self._pass_on(rows, place + 1, made)
-        if self.keeps_closed:
-            self.closed.append((len(made), self._released(closed, now)))
+        self._release([row for _, row in closed], now, len(made))
 
-    def _released(self, closed: list[Any], now: float) -> list[Arrival]:
-        """Return the arrivals that no stage holds any more."""
-        if len(self._stages) == 1:
-            return closed
-        for row in closed:
+    def _release(self, rows: list[Any], now: float, after: int) -> None:
+        """Collect the arrivals that no stage holds any more: another one may have partial rows with what the first has closed."""
+        for row in rows:
             if row.__class__ is not Partial:
                 self._held_total += 1
                 heappush(self._held, (row.timestamp, self._held_total, row))
         limit = math.inf if now == math.inf else now - self._release_s
-        released = []
         while self._held and self._held[0][0] < limit:
-            released.append(heappop(self._held)[2])
-        return released
+            self.closed.append((after, heappop(self._held)[2]))

@@ -164,6 +164,8 @@ class Source:
 
     is_merge = False
     """Whether it hands out values of other streams as they are."""
+    nodes: Sequence[Stream[Any]] = ()
+    """The streams that it reads, if it reads streams."""
     stores: AbstractSet[AckStore] = frozenset()
     """Where carriers in its runs are acked, that come of groups."""
 

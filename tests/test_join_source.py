@@ -88,7 +88,9 @@ async def test_finite_sides_are_joined_to_the_end_and_what_is_unmatched_comes_th
 async def test_three_sides(app: sl.App) -> None:
     sides = Sides(app, 3)
     joined = sides.combined.left_join(Order.id, Payment.order_id, Refund.order, within=10)
-    await sides.put((0, 0, Order(id=1)), (1, 1, Payment(order_id=1)), (2, 2, Refund(order=1)), (3, 0, Order(id=2)), (90, 0, Order(id=3)))
+    await sides.put(
+        (0, 0, Order(id=1)), (1, 1, Payment(order_id=1)), (2, 2, Refund(order=1)), (3, 0, Order(id=2)), (90, 0, Order(id=3))
+    )
     rows = await first(2, joined)
     assert rows == [(Order(id=1), Payment(order_id=1), Refund(order=1)), (Order(id=2), None, None)]
     assert rows[0].side_2 == Payment(order_id=1)
@@ -100,7 +102,9 @@ async def test_composite_keys_callables_and_message_keys(app: sl.App) -> None:
         (lambda order: (order.id, order.shop), lambda payment: (payment.order_id, payment.shop)),
     ):
         sides = Sides(app)
-        await sides.put((0, 0, Order(id=1, shop="a")), (1, 1, Payment(order_id=1, shop="b")), (2, 1, Payment(order_id=1, shop="a")))
+        await sides.put(
+            (0, 0, Order(id=1, shop="a")), (1, 1, Payment(order_id=1, shop="b")), (2, 1, Payment(order_id=1, shop="a"))
+        )
         [row] = await first(1, sides.combined.inner_join(*fields))
         assert row == (Order(id=1, shop="a"), Payment(order_id=1, shop="a"))
         assert row.key == (1, "a")

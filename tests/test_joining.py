@@ -156,12 +156,12 @@ def test_every_arrival_is_closed_once_and_not_before_its_last_row(sides: int, ki
         engine.keeps_closed = True
         rows = engine.add(arrivals_of(events))
         last_row = {number: at for at, row in enumerate(rows, 1) for number in row if number is not None}
-        for after, arrivals in engine.closed:
-            assert all(last_row.get(arrival.value, 0) <= after for arrival in arrivals)
-        closed = [arrival.value for _, arrivals in engine.closed for arrival in arrivals]
+        for after, arrival in engine.closed:
+            assert last_row.get(arrival.value, 0) <= after
+        closed = [arrival.value for _, arrival in engine.closed]
         engine.closed.clear()
         assert not set(closed) & {number for row in engine.flush() for number in row}
-        closed += [arrival.value for _, arrivals in engine.closed for arrival in arrivals]
+        closed += [arrival.value for _, arrival in engine.closed]
         assert sorted(closed) == list(range(len(events)))
 
     law()

@@ -21,7 +21,7 @@ LAYERS = [
     "annotations coercion formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
     "sources outcomes channels joining keying joins subscribing declaring sending",
-    "lifecycle iteration baskets arrivals merging merged join_source retrying take forwarder forwarding describing runtime.subscriptions",
+    "lifecycle iteration baskets arrivals sides merging merged join_source retrying take forwarder forwarding describing runtime.subscriptions",
     "streams",
     "topics agents background runtime.runner",
     "app exceptions types",
