@@ -113,7 +113,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     stubborn = None  # a record that the quick way could not decode
     turn = last = perf_counter()
     try:
-        while wanted():
+        while wanted() or source.last_words(stream):
             if stream._paused:
                 if gathered:
                     yield LATE  # nobody is to wait for what is in hand

@@ -239,6 +239,10 @@ class Source:
     async def rest(self) -> None:
         """Know that the last loop over a stream is over."""
 
+    def last_words(self, stream: Stream[Any]) -> bool:
+        """Tell whether a loop over a stream that was stopped has something to hand out still."""
+        return False
+
     def behind(self) -> set[TP | None]:
         """Return the partitions of which more is known to come than is at hand; None in it stands for something else."""
         return set()

@@ -14,9 +14,11 @@ from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
+from streamlab.join_source import JoinSource
 from streamlab.lifecycle import KEEP
 from streamlab.loops import FOREVER
 from streamlab.merged import MergeSource, StreamsSource
+from streamlab.merging import inputs_of
 from streamlab.processors import Processors, filter_by
 from streamlab.runtime.subscriptions import subscribed
 from streamlab.sources import PlainSource
@@ -26,7 +28,7 @@ from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stam
 if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
-    from typing import Self
+    from typing import Self, Unpack
 
     import pandas as pd
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from streamlab.failures import StreamError
     from streamlab.forwarder import Forwarder
     from streamlab.graph import Graph
+    from streamlab.joins import JoinOptions
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
     from streamlab.sources import Source
@@ -103,7 +106,7 @@ class Stream(Generic[T]):
         """The live, ordered, named list; change it at any time, from any thread."""
         self.combined: list[Any] = list(combined or ())
         if self.combined:
-            self._reads(MergeSource())
+            self._reads(MergeSource() if join_strategy is None else JoinSource(join_strategy))
         else:
             self._reads(channel.source if isinstance(channel, Channel) else PlainSource.over(channel))
         self._origin: Stream[Any] | None = None
@@ -131,6 +134,7 @@ class Stream(Generic[T]):
         self._meter = Meter()
         self.frame_memory = FrameMemory()
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._waiting_loops: list[Any] = []
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
         self._failure: Exception | None = None
@@ -435,23 +439,71 @@ class Stream(Generic[T]):
         """Stop, since the combined stream did."""
         await self.stop()
 
-    def join(self, *fields: Any) -> Self:
-        """Return a clone that joins on these fields, keeping every value of the last side."""
-        return self._join(joins.RightJoin(stream=self, fields=fields))
+    def join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
+        """Return a clone that joins as ``inner_join`` does, and keeps every value of the last side."""
+        return self._join(joins.RightJoin(stream=self, fields=fields, **options))
 
-    def left_join(self, *fields: Any) -> Self:
-        """Return a clone that joins on these fields, keeping every value of the first side."""
-        return self._join(joins.LeftJoin(stream=self, fields=fields))
+    def left_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
+        """Return a clone that joins as ``inner_join`` does, and keeps every value of the first side."""
+        return self._join(joins.LeftJoin(stream=self, fields=fields, **options))
 
-    def inner_join(self, *fields: Any) -> Self:
-        """Return a clone that joins on these fields, keeping pairs only."""
-        return self._join(joins.InnerJoin(stream=self, fields=fields))
+    def inner_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
+        """Return a clone of a combined stream that joins its nodes: ``(orders & payments).inner_join(Order.id, Payment.order_id)``.
 
-    def outer_join(self, *fields: Any) -> Self:
-        """Return a clone that joins on these fields, keeping every value of each side."""
-        return self._join(joins.OuterJoin(stream=self, fields=fields))
+        The sides are the origin, unless it is listed, and the nodes in their order. The value is a ``Joined``: a tuple with a place for
+        each side. A pair is two values with the same key whose timestamps are at most ``within`` apart; it comes out once, when the later one
+        arrives. With three sides and more, the pairs of the first two, with the later timestamp, are joined with the third,
+        and so on.
+
+        Time is the latest timestamp that arrived on any side. The window of a value closes when time is later than its timestamp by more than
+        ``within + grace``. ``left_join``, ``join`` and ``outer_join`` then hand out what has found no partner, once, with None for the
+        other side. What comes still later is late: it joins nothing, and is counted. A value that is None, or whose key
+        cannot be had, joins nothing either. Unmatched values come out too when all sides end, after ``idle``, and when the stream is stopped;
+        but not when a group is stopped, which reads them again.
+
+        A record is acked when its window has closed and all its rows are done, so that what is committed lags by ``within + grace``; a crash reads
+        the open windows again. With ``noack()``, ack ``Joined.events``. ``current_event`` is that of the value which brought a row about.
+        Values are held until their windows close.
+
+        Parameters
+        ----------
+        *fields : field descriptors or functions
+            ``Order.id``: for values of this model, on whatever side; several of a model are a composite key, in their order. Or a
+            function for each side. Values of other models, and all without fields, are joined by the keys of their messages. A key
+            that is None, or has a part that is, matches nothing.
+        within : float, timedelta or str, optional
+            Seconds; both edges are in. By default ``app.conf.join_within``, 60; ``math.inf`` for any.
+        grace : float, timedelta or str
+            How many seconds later windows close; what comes out of order by no more than this finds all its partners.
+        max_per_key : int, optional
+            So many values of a key are held on each side; for a further one the oldest is dropped, and counted, and is not called unmatched.
+        idle : float, timedelta or str, optional
+            Close all windows when nothing has come for so many seconds of wall-clock time.
+
+        Raises
+        ------
+        InvalidType
+            Fields and functions mixed, or models with different numbers of fields.
+        InvalidValue
+            A time below 0, or not one function a side.
+        ImproperlyConfigured
+            At the first read: the stream combines nothing; its topics have different numbers of partitions, or are read in
+            different groups.
+
+        References
+        ----------
+        Rows are those of Kafka Streams since 3.1 (KAFKA-10847):
+        https://cwiki.apache.org/confluence/display/KAFKA/Kafka+Streams+Join+Semantics
+        """
+        return self._join(joins.InnerJoin(stream=self, fields=fields, **options))
+
+    def outer_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
+        """Return a clone that joins as ``inner_join`` does, and keeps every value of each side."""
+        return self._join(joins.OuterJoin(stream=self, fields=fields, **options))
 
     def _join(self, strategy: joins.Join) -> Self:
+        if self.combined:
+            strategy.check(len(inputs_of(self)))
         return self.clone(join_strategy=strategy)
 
     async def on_merge(self, value: Any = None) -> Any:
@@ -461,8 +513,7 @@ class Stream(Generic[T]):
         return value
 
     def _merger(self) -> Callable[[Any], Awaitable[Any]] | None:
-        plain = self.join_strategy is None and type(self).on_merge is Stream.on_merge
-        return None if plain else self.on_merge
+        return None if type(self).on_merge is Stream.on_merge else self.on_merge
 
     # Iterating
 

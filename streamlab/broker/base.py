@@ -113,6 +113,8 @@ class ReaderOptions:
     group: str | None = None
     topics: tuple[str, ...] = ()
     """Group mode only: what to subscribe to."""
+    together: str = ""
+    """Group mode only: members that say the same here get the same partition numbers of their topics, as a join needs it."""
     listener: GroupListener | None = None
     session_timeout_s: float = 10.0
     extra: Mapping[str, object] = field(default_factory=dict)

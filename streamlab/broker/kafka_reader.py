@@ -13,6 +13,7 @@ from aiokafka import errors as kafka
 from aiokafka.structs import TopicPartition
 
 from streamlab.broker.base import ReaderOptions, RecordBatch
+from streamlab.broker.kafka_assignor import assignors
 from streamlab.broker.kafka_batches import MAX_BATCHES, MAX_RECORDS, give_batches, record_lists
 from streamlab.broker.kafka_client import CLIENT_ID, close_consumer, connect_options, end_tasks, quiet
 from streamlab.broker.kafka_errors import translate
@@ -129,6 +130,7 @@ class KafkaReader:
                 "max_poll_interval_ms": NEVER_MS,
                 "metadata_max_age_ms": METADATA_AGE_MS,
                 "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
+                "partition_assignment_strategy": assignors(self._options.together),
             }
         return quiet(AIOKafkaConsumer(**settings, **self._options.extra, **connect_options(self._lookup.security)))
 

@@ -75,6 +75,8 @@ class Feed:
         beginning; in a group, it is for what the group has no commit for.
     insists : bool
         Set before ``begin``: in a group, begin at ``start`` also where the group has a commit.
+    together : str
+        Set before ``begin``: feeds of the group that say the same here are assigned the same partition numbers.
     stores : dict of TP to AckStore
         Group mode: what is handed out and acked, of the partitions that are ours.
     """
@@ -116,6 +118,7 @@ class Feed:
         self.stores: dict[TP, AckStore] = {}
         self.resume_from: dict[TP, int] = {}
         self.insists = False
+        self.together = ""
         self.start_offsets: dict[TP, int] = {}
         self.end_offsets: dict[TP, int] | None = None
         self.state: State = "idle"

@@ -65,7 +65,8 @@ class Member(Pump):
     async def _open(self, topics: tuple[str, ...]) -> Reader:
         await self.close()
         listener = GroupListener(self._revoked, self._assigned)
-        options = ReaderOptions(isolation=self.feed.isolation, group=self.feed.group, topics=topics, listener=listener)
+        feed = self.feed
+        options = ReaderOptions(feed.isolation, feed.group, topics, feed.together, listener)
         reader = self.reader = self.feed.broker.reader(options)
         await reader.start()
         return reader

@@ -1,0 +1,295 @@
+"""What a joined stream reads: its nodes' values in the order of their timestamps, joined."""
+
+from __future__ import annotations
+
+import copy
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from streamlab.arrivals import Arrival, Output
+from streamlab.errors import BrokerError, ImproperlyConfigured
+from streamlab.loops import FOREVER
+from streamlab.merged import StreamsSource
+from streamlab.models import FieldDescriptor
+from streamlab.outcomes import failure
+from streamlab.runtime.discovery import there
+from streamlab.runtime.io import on_io
+from streamlab.sources import ChannelSource
+
+if TYPE_CHECKING:
+    from streamlab.events import Event
+    from streamlab.joining import Joined, JoinEngine
+    from streamlab.joins import Join
+    from streamlab.runtime.acks import AckStore
+    from streamlab.runtime.feed import Feed
+    from streamlab.streams import Stream
+
+__all__ = ["JoinSource"]
+
+LOOK_AGAIN_S = 1.0
+"""So often it is looked for the partitions of topics that are not there yet."""
+MIN_SIDES = 2
+NAME = "join"
+"""How errors of functions that give keys are told."""
+
+
+class Row(Output):
+    """A joined row on its way: acking it, or its event, says that the row is done, and no more than that."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def as_event(self) -> Event | None:
+        """Return its cause's event, the ack of which is the row's."""
+        if self.made is None:
+            event = self.cause.as_event()
+            if event is not None:
+                self.made = copy.copy(event)
+                self.made.ack = self.ack  # type: ignore[method-assign] # as whoever replaces it
+        return self.made
+
+    def made_event(self) -> Event | None:
+        """Return its event if there is one already."""
+        return self.made
+
+
+class Unfinished:
+    """The rows that are not acked, and what waits for them: an arrival is acked when its window is closed and its rows are done."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Row] = {}
+        self._next = 0
+        self._closed: deque[tuple[int, Arrival]] = deque()
+
+    def add(self, joined: list[Joined], closed: list[tuple[int, Arrival]]) -> list[Row]:
+        """Return rows to hand out; what closed, after so many of them, is acked when these are done, and all before."""
+        number, done, unfinished = self._next, self._done, self.rows
+        self._closed.extend([(number + after, arrival) for after, arrival in closed])
+        rows = []
+        for one in joined:
+            row = Row(one, one._made[0], done)
+            row.number = number
+            unfinished[number] = row
+            number += 1
+            rows.append(row)
+        self._next = number
+        self._settle()
+        return rows
+
+    def _done(self, row: Any) -> None:
+        self.rows.pop(row.number, None)
+        if self._closed:
+            self._settle()
+
+    def _settle(self) -> None:
+        first = next(iter(self.rows), self._next)
+        while self._closed and self._closed[0][0] <= first:
+            self._closed.popleft()[1].ack()
+
+    def forget(self, gone: Callable[[Arrival], bool]) -> None:
+        """Wait no more for rows that nobody gets, since something in them is gone."""
+        self.rows = {
+            number: row
+            for number, row in self.rows.items()
+            if not any(record is not None and gone(record) for record in row.value._made[1])
+        }
+        self._settle()
+
+
+class JoinSource(StreamsSource):
+    """Joins what its nodes give.
+
+    Parameters
+    ----------
+    join : Join
+    """
+
+    def __init__(self, join: Join) -> None:
+        super().__init__(idle_s=join.idle_s)
+        self.join = join
+        self._engine: JoinEngine | None = None
+        self._unfinished = Unfinished()
+        self._handed_out: set[int] = set()
+        self._acks = True
+        self._reader: Stream[Any] | None = None
+        self._together = uuid.uuid4().hex
+        self._looked = -LOOK_AGAIN_S
+        self._is_checked = self._is_stopped = self._concludes = self._is_over = False
+
+    # What is handed out
+
+    def arrived(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
+        """Return the rows that came of what arrived."""
+        return self._rows(self.engine.add(arrivals))
+
+    def idled(self) -> Iterable[Arrival]:
+        """Return what is unmatched: nothing is waited for any longer."""
+        return self._rows(self.engine.flush())
+
+    def ended(self) -> Iterable[Arrival]:
+        """Return what is unmatched: nothing comes any more. What a group's member was stopped at is read again."""
+        if self._is_in_group and any(node._halted for node in self.nodes):
+            return ()
+        return self._rows(self.engine.flush())
+
+    @property
+    def engine(self) -> JoinEngine:
+        """What joins."""
+        if self._engine is None:
+            self._engine = self.join.engine(len(self.nodes))
+            self._engine.keeps_closed = any(map(_is_acked, self.nodes))
+        return self._engine
+
+    def _rows(self, joined: list[Joined]) -> Iterable[Arrival]:
+        engine = self.engine
+        for arrival, error in engine.failures:
+            self._tell(arrival, error)
+        engine.failures.clear()
+        closed, engine.closed = engine.closed, []
+        if engine.keeps_closed and self._acks:
+            return self._unfinished.add(joined, closed)
+        if engine.keeps_closed:
+            self._leave_to_caller(joined, closed)
+        return [Output(one, one._made[0]) for one in joined]
+
+    def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival]]) -> None:
+        """Ack what is in no row; the rest is the caller's."""
+        self._handed_out.update(id(record) for one in joined for record in one._made[1])
+        for _, arrival in closed:
+            if id(arrival) in self._handed_out:
+                self._handed_out.remove(id(arrival))
+            else:
+                arrival.ack()
+
+    def _tell(self, arrival: Arrival, error: Exception) -> None:
+        if self._reader is not None:
+            self._reader.errors.add(failure((arrival, None, None, None, FOREVER), NAME, error))
+
+    def counters(self) -> dict[str, int]:
+        """Return what is counted, by name; see ``JoinEngine``."""
+        names = ("buffered", "matched", "unmatched", "late", "dropped", "empty", "failed")
+        return {name: 0 if self._engine is None else getattr(self._engine, name) for name in names}
+
+    # Its life
+
+    def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
+        """Know that a loop begins."""
+        super().begin(stream, keep_going=keep_going)
+        self._reader, self._acks = stream, stream._enable_acks
+        feeds = self._feeds()
+        together = next((feed.together for feed in feeds if feed.together), self._together)
+        for feed in feeds:
+            feed.together = together
+        if self._engine is not None:
+            self._forget(lambda arrival: arrival.revoked)
+
+    def _feeds(self) -> list[Feed]:
+        return [node.feed for node in self.nodes if node.feed is not None]
+
+    @property
+    def _is_in_group(self) -> bool:
+        return any(feed.group is not None for feed in self._feeds())
+
+    def revoked(self, stores: set[AckStore]) -> None:
+        """Forget what is held of partitions that are another consumer's now, which reads it again."""
+        self._forget(lambda arrival: arrival.store in stores)
+
+    def _forget(self, gone: Callable[[Arrival], bool]) -> None:
+        self.engine.drop(gone)
+        self._unfinished.forget(gone)
+
+    def close(self) -> None:
+        """Know that the stream was stopped."""
+        self._is_stopped = True
+
+    def reopen(self) -> None:
+        """Begin anew after a stop."""
+        super().reopen()
+        if self._is_stopped:
+            self._engine, self._unfinished, self._handed_out = None, Unfinished(), set()
+            self._set_aside.clear()
+            self.run = (iter(()), None)
+        self._is_stopped = self._concludes = self._is_over = False
+
+    def last_words(self, stream: Stream[Any]) -> bool:
+        """Tell whether a loop that was stopped is to go on a little: for what is unmatched, unless a group reads that again."""
+        if not stream._halted or stream._paused or self._is_over or self._is_in_group:
+            return False
+        if not self._concludes:
+            self._concludes = True
+            self._set_aside.clear()
+            self.run = (iter(self._rows([] if self._engine is None else self.engine.flush())), None)
+        return True
+
+    async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Get the next run."""
+        if self._concludes:
+            self._is_over = not self.take_up()
+            return not self._is_over
+        if not self._is_checked and time.monotonic() - self._looked > LOOK_AGAIN_S:
+            await self._check()
+            return True
+        return await super().fill(wanted, timeout_s)
+
+    # Whether it can be joined
+
+    async def _check(self) -> None:
+        """See that records of one key are in partitions of one number, where one reader finds them."""
+        self._looked = time.monotonic()
+        if len(self.nodes) < MIN_SIDES:
+            raise ImproperlyConfigured(f"a {type(self.join).__name__} needs two streams: this one combines {len(self.nodes)}")
+        groups = {feed.group for feed in self._feeds() if feed.group is not None}
+        if len(groups) > 1:
+            raise ImproperlyConfigured(
+                f"a join whose sides are read in the groups {' and '.join(map(repr, sorted(groups)))} would miss rows: "
+                "each group shares out partitions by itself. Give all its streams the same group"
+            )
+        counts: list[tuple[str, int, Stream[Any]]] = []
+        known = True
+        for node in self.nodes:
+            if node.feed is not None and node.feed.partitions is None:
+                found = await _counts(node.feed)
+                known = known and bool(found)
+                counts += [(topic, count, node) for topic, count in found.items()]
+        self._is_checked = known
+        for topic, count, node in counts:
+            if count != counts[0][1]:
+                raise ImproperlyConfigured(self._remedy(counts[0], (topic, count, node)))
+
+    def _remedy(self, one: tuple[str, int, Stream[Any]], other: tuple[str, int, Stream[Any]]) -> str:
+        how = self._by(other[2])
+        return (
+            f"topics {one[0]!r} ({one[1]} partitions) and {other[0]!r} ({other[1]} partitions) cannot be joined: records of "
+            f"the same key are not in partitions of the same number. Repartition the second: join with what "
+            f"group_by({how}, partitions={one[1]}) on its stream returns"
+        )
+
+    def _by(self, node: Stream[Any]) -> str:
+        """Return how ``group_by`` is told what this node is joined by."""
+        fields = self.join.fields
+        if isinstance(fields, dict):
+            model: Any = getattr(node.channel, "value_type", None)
+            field = fields.get(model, next(iter(fields.values()))) if fields else None
+            if isinstance(field, FieldDescriptor):
+                return field.ident
+        return "..., name=..."
+
+
+def _is_acked(node: Stream[Any]) -> bool:
+    """Tell whether acking what comes from a node means anything."""
+    source = node._source
+    if isinstance(source, ChannelSource):
+        return source.feed is None or source.feed.group is not None
+    return isinstance(source, StreamsSource)
+
+
+async def _counts(feed: Feed) -> dict[str, int]:
+    """Return how many partitions each topic has; nothing while it cannot be had, which the reading tells about."""
+    try:
+        tps = await on_io(there(feed))
+    except BrokerError:
+        return {}
+    return dict(Counter(tp.topic for tp in tps))
