@@ -320,10 +320,12 @@ class Window:
     def clear(self) -> None:
         """Forget all messages; numbers go on."""
         with self._lock:
-            self._chunks.clear()
+            gone, self._chunks = self._chunks, deque()
             self._first, self._bytes, self._openers = self.total, 0, {}
             self.revision += 1
             self.clears += 1
+        while gone:  # bit by bit: other threads wait while many values go at once
+            gone.popleft()
 
     def chunks(self, since: int = 0, until: int | None = None) -> list[tuple[Chunk, int]]:
         """Return the baskets that have messages from this number on, before another, each with the index of the first such."""
