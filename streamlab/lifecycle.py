@@ -27,8 +27,8 @@ __all__ = [
     "loop_begins",
     "loop_ends",
     "related",
+    "renew",
     "reopen",
-    "restart",
     "resumed",
     "run_callback",
     "start",
@@ -133,8 +133,8 @@ async def halt(stream: Stream[Any]) -> None:
     stream.state = "shutdown"
 
 
-async def restart(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) -> None:
-    """See ``Stream.restart``."""
+async def renew(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) -> None:
+    """End what runs of a stream, and make it ready to run again; see ``Stream.restart``."""
     source = stream._source
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
@@ -156,7 +156,6 @@ async def restart(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) 
     if stream.feed is not None and "start" in changes:
         stream.feed.fix_start(0.0)
         await stream.feed.fixed_start()
-    stream.run()
 
 
 async def _end_drive(stream: Stream[Any]) -> None:

@@ -540,7 +540,7 @@ class Stream(Generic[T]):
         """
         from streamlab.runtime.runner import drive
 
-        drive(self)
+        drive(self).kept = True
         return self
 
     def pause(self) -> None:
@@ -589,7 +589,8 @@ class Stream(Generic[T]):
         InvalidState
             It is being iterated, or a processor does not return.
         """
-        await lifecycle.restart(self, start=start, group=group)
+        await lifecycle.renew(self, start=start, group=group)
+        self.run()
 
     def retry(self, errors: Iterable[StreamError]) -> int:
         """Put what failed through the stream again, as its next values; a plain call, from any thread.

@@ -117,7 +117,7 @@ class Explorer(anywidget.AnyWidget):
         elif request.kind == "seen":
             view.seen = request.flag("on", default=True)
         elif request.kind == "port":
-            view.first, view.base = request.number("first"), request.number("base")
+            view.first, view.base, view.era = request.number("first"), request.number("base"), request.number("era")
             view.count = request.number("count", view.count)
             view.follow = request.flag("follow", default=view.follow)
             view.columns = tuple(request.texts("columns"))

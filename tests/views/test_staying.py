@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -70,6 +71,48 @@ async def test_what_the_user_runs_goes_on(channel: sl.Channel[Any], explore: Exp
     assert stream in sl.running()
     assert not stream.paused
     await stream.stop()
+
+
+async def run(stream: sl.Stream[Any]) -> None:
+    stream.run()
+
+
+async def restart(stream: sl.Stream[Any]) -> None:
+    await stream.restart()
+
+
+async def stop_then_restart(stream: sl.Stream[Any]) -> None:
+    await stream.stop()
+    await stream.restart()
+
+
+@pytest.mark.parametrize("user", [run, restart, stop_then_restart])
+async def test_what_the_user_runs_himself_is_his_though_showing_had_started_it(
+    channel: sl.Channel[Any], explore: Explore, user: Callable[[sl.Stream[Any]], Awaitable[None]]
+) -> None:
+    stream = channel.stream()
+    browser = explore(stream)
+    assert browser.frame()["head"]["startedHere"] is True
+    await user(stream)
+    assert browser.whole()["head"]["startedHere"] is False
+    his = stream._drive
+    browser.do("restart")  # which does not take it away from him
+    await until(lambda: stream._drive not in (None, his))
+    browser.leave()
+    browser.tick(STALE_S)
+    assert stream in sl.running()
+    assert not stream.paused
+    await stream.stop()
+
+
+async def test_what_the_user_stopped_and_a_view_restarts_runs_for_the_view(channel: sl.Channel[Any], explore: Explore) -> None:
+    stream = channel.stream().run()
+    browser = explore(stream)
+    await stream.stop()
+    browser.do("run")
+    await until(lambda: browser.explorer.shown.state == "live")
+    browser.leave()
+    await until(lambda: browser.explorer.shown.state == "stopped")
 
 
 async def test_what_nobody_drew_stops(channel: sl.Channel[Any], explore: Explore) -> None:
