@@ -135,7 +135,7 @@ class Reader(Protocol):
     def seek(self, tp: TP, offset: int) -> None: ...
 
     async def fetch(self, timeout_s: float) -> list[RecordBatch]:
-        """Return what is there, at most 64 batches; [] after ``timeout_s`` without any. Raises OffsetOutOfRange, TopicNotFound, AuthorizationFailed."""
+        """Return what is there, at most 32 batches; [] after ``timeout_s`` without any. Raises OffsetOutOfRange, TopicNotFound, AuthorizationFailed."""
 
     def position(self, tp: TP) -> int | None:
         """Offset wanted next, past markers and holes that were read; None when not assigned."""

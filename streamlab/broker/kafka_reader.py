@@ -172,7 +172,7 @@ class KafkaReader:
         return None if subscription is None else subscription.assignment
 
     async def fetch(self, timeout_s: float) -> list[RecordBatch]:
-        """Return up to 64 batches, [] after ``timeout_s`` without any and while no broker answers.
+        """Return up to 32 batches, [] after ``timeout_s`` without any and while no broker answers.
 
         Raises
         ------

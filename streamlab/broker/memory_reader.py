@@ -18,7 +18,7 @@ __all__ = ["MemoryReader"]
 
 BATCH_RECORDS = 500
 BATCH_BYTES = 1 << 20
-FETCH_BATCHES = 64
+FETCH_BATCHES = 32
 FETCH_BYTES = 4 << 20
 
 
