@@ -412,10 +412,10 @@ class JoinEngine:
             if time > now:
                 self.stream_time = now = time
                 limit = now - first.keep
-                if first.oldest < limit and self._is_pair:
-                    first.close(limit, made, closed)
-                elif not self._is_pair:
+                if not self._is_pair:
                     self._close(now, made)
+                elif first.oldest < limit:
+                    first.close(limit, made, closed)
             side = arrival.side
             if time < limit or arrival.value is None:
                 self.late += time < limit
@@ -437,7 +437,10 @@ class JoinEngine:
     def flush(self) -> list[Joined]:
         """Close every window, as if time had moved on, and return what is unmatched."""
         made: list[Joined] = []
-        self._close(math.inf, made)
+        if self._is_pair:
+            self._stages[0].close(math.inf, made, self.closed)
+        else:
+            self._close(math.inf, made)
         if not self.keeps_closed:
             self.closed.clear()
         return made
