@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Output
@@ -20,7 +22,7 @@ from streamlab.runtime.io import on_io
 from streamlab.sources import ChannelSource
 
 if TYPE_CHECKING:
-    from streamlab.events import Event
+    from streamlab.events import TP, Event
     from streamlab.joining import Joined, JoinEngine
     from streamlab.joins import Join
     from streamlab.runtime.acks import AckStore
@@ -32,6 +34,8 @@ __all__ = ["JoinSource"]
 LOOK_AGAIN_S = 1.0
 """So often it is looked for the partitions of topics that are not there yet."""
 MIN_SIDES = 2
+NOTE = "joined up to "
+"""What begins the note that is committed with the offsets."""
 NAME = "join"
 """How errors of functions that give keys are told."""
 
@@ -62,12 +66,14 @@ class Unfinished:
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
         self._next = 0
-        self._closed: deque[tuple[int, Arrival]] = deque()
+        self._closed: deque[tuple[int, Arrival, float]] = deque()
+        self.done_at = -math.inf
+        """The latest stream time before which all rows that came out by then are done."""
 
-    def add(self, joined: list[Joined], closed: list[tuple[int, Arrival]]) -> list[Row]:
+    def add(self, joined: list[Joined], closed: list[tuple[int, Arrival, float]]) -> list[Row]:
         """Return rows to hand out; what closed, after so many of them, is acked when these are done, and all before."""
         number, done, unfinished = self._next, self._done, self.rows
-        self._closed.extend([(number + after, arrival) for after, arrival in closed])
+        self._closed.extend([(number + after, arrival, now) for after, arrival, now in closed])
         rows = []
         for one in joined:
             row = Row(one, one._made[0], done)
@@ -87,10 +93,13 @@ class Unfinished:
     def _settle(self) -> None:
         first = next(iter(self.rows), self._next)
         while self._closed and self._closed[0][0] <= first:
-            self._closed.popleft()[1].ack()
+            _, arrival, now = self._closed.popleft()
+            self.done_at = max(self.done_at, now)  # before the ack, or a commit in between would say too little
+            arrival.ack()
 
     def forget(self, gone: Callable[[Arrival], bool]) -> None:
-        """Wait no more for rows that nobody gets, since something in them is gone."""
+        """Wait no more for rows that nobody gets, since something in them is gone; what comes now may be older."""
+        self.done_at = -math.inf
         self.rows = {
             number: row
             for number, row in self.rows.items()
@@ -113,6 +122,7 @@ class JoinSource(StreamsSource):
         self._engine: JoinEngine | None = None
         self._unfinished = Unfinished()
         self._handed_out: set[int] = set()
+        self._known: set[AckStore] = set()
         self._acks = True
         self._reader: Stream[Any] | None = None
         self._together = uuid.uuid4().hex
@@ -123,6 +133,8 @@ class JoinSource(StreamsSource):
 
     def arrived(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
         """Return the rows that came of what arrived."""
+        if self.stores != self._known:
+            self._meet(set(self.stores))
         return self._rows(self.engine.add(arrivals))
 
     def idled(self) -> Iterable[Arrival]:
@@ -155,10 +167,10 @@ class JoinSource(StreamsSource):
             self._leave_to_caller(joined, closed)
         return [Output(one, one._made[0]) for one in joined]
 
-    def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival]]) -> None:
+    def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival, float]]) -> None:
         """Ack what is in no row; the rest is the caller's."""
         self._handed_out.update(id(record) for one in joined for record in one._made[1])
-        for _, arrival in closed:
+        for _, arrival, _ in closed:
             if id(arrival) in self._handed_out:
                 self._handed_out.remove(id(arrival))
             else:
@@ -183,8 +195,26 @@ class JoinSource(StreamsSource):
         together = next((feed.together for feed in feeds if feed.together), self._together)
         for feed in feeds:
             feed.together = together
+            if feed.group is not None and self.join.keeps_any:
+                feed.note = partial(self._note, feed)
         if self._engine is not None:
             self._forget(lambda arrival: arrival.revoked)
+
+    def _note(self, feed: Feed, tp: TP) -> str:
+        """Return what whoever reads a partition next has to know: where it finds partners no more, as they are committed."""
+        before = feed.notes.get(tp, "")
+        if feed.stores.get(tp) not in self._known:  # nothing of it is joined yet
+            return before
+        time_s = max(self._unfinished.done_at, _time_in(before))
+        return f"{NOTE}{time_s!r}" if math.isfinite(time_s) else ""
+
+    def _meet(self, stores: set[AckStore]) -> None:
+        """Take in what was noted about partitions that are new here."""
+        done = self.engine.done_before
+        for feed in self._feeds():
+            for tp, note in feed.notes.items():
+                done[tp.partition] = max(done.get(tp.partition, -math.inf), _time_in(note))
+        self._known = stores
 
     def _feeds(self) -> list[Feed]:
         return [node.feed for node in self.nodes if node.feed is not None]
@@ -276,6 +306,14 @@ class JoinSource(StreamsSource):
             if isinstance(field, FieldDescriptor):
                 return field.ident
         return "..., name=..."
+
+
+def _time_in(note: str) -> float:
+    """Return the time that a note tells; -inf for a note of somebody else's."""
+    try:
+        return float(note.removeprefix(NOTE))
+    except ValueError:
+        return -math.inf
 
 
 def _is_acked(node: Stream[Any]) -> bool:
