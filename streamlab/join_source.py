@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JoinSource"]
 
+LOOK_S = 0.02
+"""So often it is looked whether all sides are assigned."""
 LOOK_AGAIN_S = 1.0
 """So often it is looked for the partitions of topics that are not there yet."""
 MIN_SIDES = 2
@@ -123,6 +125,7 @@ class JoinSource(StreamsSource):
         self._unfinished = Unfinished()
         self._handed_out: set[int] = set()
         self._known: set[AckStore] = set()
+        self._held_back: list[Arrival] = []
         self._acks = True
         self._reader: Stream[Any] | None = None
         self._together = uuid.uuid4().hex
@@ -132,10 +135,33 @@ class JoinSource(StreamsSource):
     # What is handed out
 
     def arrived(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
-        """Return the rows that came of what arrived."""
+        """Return the rows that came of what arrived, unless its partners are just being assigned."""
+        if self._held_back or not self._is_assigned():
+            self._held_back += arrivals
+            return ()
+        return self._joined(arrivals)
+
+    def _joined(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
         if self.stores != self._known:
             self._meet(set(self.stores))
+        if self.stores:
+            arrivals = self._with_partners(arrivals)
         return self._rows(self.engine.add(arrivals))
+
+    def _is_assigned(self) -> bool:
+        """Tell whether the members of the group that this is have come to the same generation."""
+        return len({feed.generation for feed in self._feeds() if feed.group is not None}) <= 1
+
+    def _with_partners(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Leave out what is of partitions of which not all sides are ours, while members come and go.
+
+        It is not acked, so that it is read again when the partition is given to somebody with all its sides.
+        """
+        ours = [{tp.partition for tp in tuple(feed.stores)} for feed in self._feeds() if feed.group is not None]
+        whole = set.intersection(*ours)
+        if all(numbers == whole for numbers in ours):
+            return arrivals
+        return [one for one in arrivals if one.store is None or one.store.tp.partition in whole]
 
     def idled(self) -> Iterable[Arrival]:
         """Return what is unmatched: nothing is waited for any longer."""
@@ -228,6 +254,7 @@ class JoinSource(StreamsSource):
         self._forget(lambda arrival: arrival.store in stores)
 
     def _forget(self, gone: Callable[[Arrival], bool]) -> None:
+        self._held_back = [arrival for arrival in self._held_back if not gone(arrival)]
         self.engine.drop(gone)
         self._unfinished.forget(gone)
 
@@ -239,7 +266,7 @@ class JoinSource(StreamsSource):
         """Begin anew after a stop."""
         super().reopen()
         if self._is_stopped:
-            self._engine, self._unfinished, self._handed_out = None, Unfinished(), set()
+            self._engine, self._unfinished, self._handed_out, self._held_back = None, Unfinished(), set(), []
             self._set_aside.clear()
             self.run = (iter(()), None)
         self._is_stopped = self._concludes = self._is_over = False
@@ -262,6 +289,12 @@ class JoinSource(StreamsSource):
         if not self._is_checked and time.monotonic() - self._looked > LOOK_AGAIN_S:
             await self._check()
             return True
+        if self._held_back:
+            if self._is_assigned():
+                arrivals, self._held_back = self._held_back, []
+                self._hand_out(self._joined([arrival for arrival in arrivals if not arrival.revoked]))
+                return True
+            timeout_s = LOOK_S if timeout_s is None else min(timeout_s, LOOK_S)
         return await super().fill(wanted, timeout_s)
 
     # Whether it can be joined

@@ -283,7 +283,7 @@ class Stage:
 
     def _was_done(self, row: Any) -> bool:
         """Tell whether the row's window had been closed by whoever read it before: its partners may have been acked then."""
-        cause: Arrival = row.cause if row.__class__ is Partial else row
+        cause: Any = row.cause if row.__class__ is Partial else row
         tp = cause.tp
         return tp is not None and row.timestamp + self.keep < self._done_before.get(tp.partition, -math.inf)
 

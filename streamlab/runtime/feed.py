@@ -77,6 +77,8 @@ class Feed:
         Set before ``begin``: in a group, begin at ``start`` also where the group has a commit.
     together : str
         Set before ``begin``: feeds of the group that say the same here are assigned the same partition numbers.
+    generation : int
+        Group mode: that of the latest assignment.
     note : callable, optional
         Set before ``begin``: gives a note to commit with a partition's offset. Called on the I/O thread.
     notes : dict of TP to str
@@ -123,6 +125,7 @@ class Feed:
         self.resume_from: dict[TP, int] = {}
         self.insists = False
         self.together = ""
+        self.generation = -1
         self.note: Callable[[TP], str] | None = None
         self.notes: dict[TP, str] = {}
         self.start_offsets: dict[TP, int] = {}

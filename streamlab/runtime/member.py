@@ -136,6 +136,7 @@ class Member(Pump):
             self._failure = error
         for tp in tps:
             self.feed.stores[tp] = AckStore(tp, generation)
+        self.feed.generation = generation
         self.feed.placed = True
         self.feed.notice(f"rebalanced: reading {_names(tps)}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 PARTITIONS = 2
 WITHIN_S = 10
 KEYS = 1500
-BEGAN_S = 1_700_000_000
+BEGAN_S = int(time.time()) - 3600
+"""Not long ago: a broker deletes what is older than its retention."""
 END_S = 10 * WITHIN_S
 """A last record of each side and partition, so much later, closes all windows."""
 
