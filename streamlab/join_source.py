@@ -89,14 +89,15 @@ class Unfinished:
 
     def _done(self, row: Any) -> None:
         self.rows.pop(row.number, None)
-        if self._closed:
+        if self._closed and row.number < self._closed[0][0]:
             self._settle()
 
     def _settle(self) -> None:
-        first = next(iter(self.rows), self._next)
-        while self._closed and self._closed[0][0] <= first:
-            _, arrival, now = self._closed.popleft()
-            self.done_at = max(self.done_at, now)  # before the ack, or a commit in between would say too little
+        first, closed = next(iter(self.rows), self._next), self._closed
+        while closed and closed[0][0] <= first:
+            _, arrival, now = closed.popleft()
+            if now > self.done_at:  # noqa: PLR1730 - max() is a call
+                self.done_at = now  # before the ack, or a commit in between would say too little
             arrival.ack()
 
     def forget(self, gone: Callable[[Arrival], bool]) -> None:
@@ -157,11 +158,15 @@ class JoinSource(StreamsSource):
 
         It is not acked, so that it is read again when the partition is given to somebody with all its sides.
         """
-        ours = [{tp.partition for tp in tuple(feed.stores)} for feed in self._feeds() if feed.group is not None]
+        ours = self._ours()
         whole = set.intersection(*ours)
         if all(numbers == whole for numbers in ours):
             return arrivals
         return [one for one in arrivals if one.store is None or one.store.tp.partition in whole]
+
+    def _ours(self) -> list[set[int]]:
+        """Return the partition numbers that are assigned, for each member of the group that this is."""
+        return [{tp.partition for tp in tuple(feed.stores)} for feed in self._feeds() if feed.group is not None]
 
     def idled(self) -> Iterable[Arrival]:
         """Return what is unmatched: nothing is waited for any longer."""
@@ -229,8 +234,12 @@ class JoinSource(StreamsSource):
     def _note(self, feed: Feed, tp: TP) -> str:
         """Return what whoever reads a partition next has to know: where it finds partners no more, as they are committed."""
         before = feed.notes.get(tp, "")
-        if feed.stores.get(tp) not in self._known:  # nothing of it is joined yet
-            return before
+        if (
+            feed.stores.get(tp) not in self._known
+            or not self._is_assigned()
+            or tp.partition not in set.intersection(*self._ours())
+        ):
+            return before  # nothing of it is joined
         time_s = max(self._unfinished.done_at, _time_in(before))
         return f"{NOTE}{time_s!r}" if math.isfinite(time_s) else ""
 

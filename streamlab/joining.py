@@ -220,7 +220,8 @@ class Stage:
         else:
             self._came_behind += 1
             heappush(self._behind, (time, self._came_behind, row))
-        self.oldest = min(self.oldest, time)
+        if time < self.oldest:  # noqa: PLR1730 - min() is a call
+            self.oldest = time
 
     def _meet(self, row: Any, others: deque[Any], right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001
         for other in _between(others, row.timestamp - self.span, row.timestamp + self.span):

@@ -100,7 +100,7 @@ async def test_kill_9_in_the_middle_of_windows_changes_no_row(
     expected, path, chance = rows_of(events, kind), tmp_path / "rows", random.Random(topic_name)
     group = f"{topic_name}-{kind}"
     for _ in range(3):
-        with script("program_joiner.py", kafka.url, orders, payments, group, kind, path, 1):
+        with script("program_joiner.py", kafka.url, orders, payments, group, kind, path, 3):
             before = noted(path).total()
             await until(lambda before=before: noted(path).total() > before, 40)  # type: ignore[misc] # bound now
             await asyncio.sleep(chance.uniform(0.2, 0.8))
@@ -119,10 +119,10 @@ async def test_two_processes_share_the_work_and_together_hand_out_what_one_would
     """The second one comes and goes while the first is at it: each has the same partition of both topics."""
     events, orders, payments = await write(kafka, topic_name)
     expected, one, two = rows_of(events, "outer"), tmp_path / "one", tmp_path / "two"
-    with script("program_joiner.py", kafka.url, orders, payments, topic_name, "outer", one, 3) as first_member:
+    with script("program_joiner.py", kafka.url, orders, payments, topic_name, "outer", one, 10) as first_member:
         await until(lambda: noted(one).total() > 50, 30)
-        with script("program_joiner.py", kafka.url, orders, payments, topic_name, "outer", two, 3) as second:
-            await until(lambda: noted(two).total() > 200, 40)
+        with script("program_joiner.py", kafka.url, orders, payments, topic_name, "outer", two, 10) as second:
+            await until(lambda: noted(two).total() > 100, 40)
             assert await plainly(second.terminate, signal.SIGINT) == 0
         numbers = {event.number: event.key % PARTITIONS for event in events}
         seen = {numbers[int(part)] for row in noted(two) for part in row.split() if part != "None"}
