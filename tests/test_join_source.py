@@ -276,6 +276,7 @@ async def test_batches_of_rows_and_their_frame(sides: Sides) -> None:
     assert frame["right.order_id"].tolist()[0] == 1
     assert frame["right.order_id"].isna().tolist() == [False, True]
     assert "left.id" in batch._repr_html_()
+    assert list(batch[1:].to_frame().columns)[-1] == "left.id"
 
 
 async def test_the_background_runner_and_the_explorer_show_rows(sides: Sides) -> None:
@@ -436,3 +437,26 @@ async def test_sides_in_different_groups_are_refused(app: sl.App) -> None:
     one, other = topics[0].stream(group="g"), topics[1].stream(group="h")
     with pytest.raises(sl.ImproperlyConfigured, match="'g' and 'h'"):
         await first(1, (one & other).inner_join(*KEYS))
+
+
+async def test_what_was_paired_before_a_stop_is_not_unmatched_after_it_though_its_partner_is_committed(app: sl.App) -> None:
+    topics = await topics_of(app)
+    joined = joined_in_group(topics)
+    await send_all(topics, (0, 1, Payment(order_id=2)), (9, 0, Order(id=2)), (21, 0, Order(id=4)), (22, 1, Payment(order_id=4)))
+    assert await first(2, joined) == [(Order(id=2), Payment(order_id=2)), (Order(id=4), Payment(order_id=4))]
+    await joined.stop()
+    assert await committed(app, topics) == [0, 1]
+    await send_all(topics, (60, 0, Order(id=6)), (61, 1, Payment(order_id=6)))
+    again = await first(2, joined_in_group(topics))
+    assert again == [(Order(id=4), Payment(order_id=4)), (Order(id=6), Payment(order_id=6))]
+
+
+async def test_what_was_open_at_a_stop_and_finds_no_partner_comes_out_unmatched_after_it(app: sl.App) -> None:
+    topics = await topics_of(app)
+    joined = joined_in_group(topics)
+    await send_all(topics, (0, 1, Payment(order_id=2)), (12, 0, Order(id=2)), (21, 0, Order(id=4)), (22, 1, Payment(order_id=4)))
+    assert await first(1, joined) == [(Order(id=4), Payment(order_id=4))]
+    await joined.stop()
+    await send_all(topics, (60, 0, Order(id=6)))
+    again = await first(2, joined_in_group(topics))
+    assert again == [(Order(id=4), Payment(order_id=4)), (Order(id=2), None)]
