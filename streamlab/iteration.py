@@ -156,6 +156,23 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     yield FULL
                 if taken or stubborn is not None:
                     continue
+            if (
+                basket is not None
+                and basket.wanted
+                and source.in_hand
+                and opened is None
+                and not (merge or loop.active or loop.attention)
+            ):
+                before = len(gathered)
+                basket.gather_items(items)
+                taken = len(gathered) - before
+                loop.done = number = number + taken
+                if taken and basket.first_s and not before and timer is not None:
+                    timer.begin(last, basket.first_s)
+                if len(gathered) >= basket.wanted:
+                    yield FULL
+                if taken:
+                    continue
             item = NO_ITEM
             stubborn = None
             for item in islice(items, 1 if slow else CHUNK):

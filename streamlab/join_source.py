@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Output
@@ -20,7 +22,7 @@ from streamlab.runtime.io import on_io
 from streamlab.sources import ChannelSource
 
 if TYPE_CHECKING:
-    from streamlab.events import Event
+    from streamlab.events import TP, Event
     from streamlab.joining import Joined, JoinEngine
     from streamlab.joins import Join
     from streamlab.runtime.acks import AckStore
@@ -29,9 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = ["JoinSource"]
 
+LOOK_S = 0.02
+"""So often it is looked whether all sides are assigned."""
 LOOK_AGAIN_S = 1.0
 """So often it is looked for the partitions of topics that are not there yet."""
 MIN_SIDES = 2
+NOTE = "joined up to "
+"""What begins the note that is committed with the offsets."""
 NAME = "join"
 """How errors of functions that give keys are told."""
 
@@ -62,12 +68,14 @@ class Unfinished:
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
         self._next = 0
-        self._closed: deque[tuple[int, Arrival]] = deque()
+        self._closed: deque[tuple[int, Arrival, float]] = deque()
+        self.done_at = -math.inf
+        """The latest stream time before which all rows that came out by then are done."""
 
-    def add(self, joined: list[Joined], closed: list[tuple[int, Arrival]]) -> list[Row]:
+    def add(self, joined: list[Joined], closed: list[tuple[int, Arrival, float]]) -> list[Row]:
         """Return rows to hand out; what closed, after so many of them, is acked when these are done, and all before."""
         number, done, unfinished = self._next, self._done, self.rows
-        self._closed.extend([(number + after, arrival) for after, arrival in closed])
+        self._closed.extend([(number + after, arrival, now) for after, arrival, now in closed])
         rows = []
         for one in joined:
             row = Row(one, one._made[0], done)
@@ -81,16 +89,20 @@ class Unfinished:
 
     def _done(self, row: Any) -> None:
         self.rows.pop(row.number, None)
-        if self._closed:
+        if self._closed and row.number < self._closed[0][0]:
             self._settle()
 
     def _settle(self) -> None:
-        first = next(iter(self.rows), self._next)
-        while self._closed and self._closed[0][0] <= first:
-            self._closed.popleft()[1].ack()
+        first, closed = next(iter(self.rows), self._next), self._closed
+        while closed and closed[0][0] <= first:
+            _, arrival, now = closed.popleft()
+            if now > self.done_at:  # noqa: PLR1730 - max() is a call
+                self.done_at = now  # before the ack, or a commit in between would say too little
+            arrival.ack()
 
     def forget(self, gone: Callable[[Arrival], bool]) -> None:
-        """Wait no more for rows that nobody gets, since something in them is gone."""
+        """Wait no more for rows that nobody gets, since something in them is gone; what comes now may be older."""
+        self.done_at = -math.inf
         self.rows = {
             number: row
             for number, row in self.rows.items()
@@ -113,6 +125,8 @@ class JoinSource(StreamsSource):
         self._engine: JoinEngine | None = None
         self._unfinished = Unfinished()
         self._handed_out: set[int] = set()
+        self._known: set[AckStore] = set()
+        self._held_back: list[Arrival] = []
         self._acks = True
         self._reader: Stream[Any] | None = None
         self._together = uuid.uuid4().hex
@@ -122,8 +136,37 @@ class JoinSource(StreamsSource):
     # What is handed out
 
     def arrived(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
-        """Return the rows that came of what arrived."""
+        """Return the rows that came of what arrived, unless its partners are just being assigned."""
+        if self._held_back or not self._is_assigned():
+            self._held_back += arrivals
+            return ()
+        return self._joined(arrivals)
+
+    def _joined(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
+        if self.stores != self._known:
+            self._meet(set(self.stores))
+        if self.stores:
+            arrivals = self._with_partners(arrivals)
         return self._rows(self.engine.add(arrivals))
+
+    def _is_assigned(self) -> bool:
+        """Tell whether the members of the group that this is have come to the same generation."""
+        return len({feed.generation for feed in self._feeds() if feed.group is not None}) <= 1
+
+    def _with_partners(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Leave out what is of partitions of which not all sides are ours, while members come and go.
+
+        It is not acked, so that it is read again when the partition is given to somebody with all its sides.
+        """
+        ours = self._ours()
+        whole = set.intersection(*ours)
+        if all(numbers == whole for numbers in ours):
+            return arrivals
+        return [one for one in arrivals if one.store is None or one.store.tp.partition in whole]
+
+    def _ours(self) -> list[set[int]]:
+        """Return the partition numbers that are assigned, for each member of the group that this is."""
+        return [{tp.partition for tp in tuple(feed.stores)} for feed in self._feeds() if feed.group is not None]
 
     def idled(self) -> Iterable[Arrival]:
         """Return what is unmatched: nothing is waited for any longer."""
@@ -155,10 +198,10 @@ class JoinSource(StreamsSource):
             self._leave_to_caller(joined, closed)
         return [Output(one, one._made[0]) for one in joined]
 
-    def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival]]) -> None:
+    def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival, float]]) -> None:
         """Ack what is in no row; the rest is the caller's."""
         self._handed_out.update(id(record) for one in joined for record in one._made[1])
-        for _, arrival in closed:
+        for _, arrival, _ in closed:
             if id(arrival) in self._handed_out:
                 self._handed_out.remove(id(arrival))
             else:
@@ -183,8 +226,30 @@ class JoinSource(StreamsSource):
         together = next((feed.together for feed in feeds if feed.together), self._together)
         for feed in feeds:
             feed.together = together
+            if feed.group is not None and self.join.keeps_any:
+                feed.note = partial(self._note, feed)
         if self._engine is not None:
             self._forget(lambda arrival: arrival.revoked)
+
+    def _note(self, feed: Feed, tp: TP) -> str:
+        """Return what whoever reads a partition next has to know: where it finds partners no more, as they are committed."""
+        before = feed.notes.get(tp, "")
+        if (
+            feed.stores.get(tp) not in self._known
+            or not self._is_assigned()
+            or tp.partition not in set.intersection(*self._ours())
+        ):
+            return before  # nothing of it is joined
+        time_s = max(self._unfinished.done_at, _time_in(before))
+        return f"{NOTE}{time_s!r}" if math.isfinite(time_s) else ""
+
+    def _meet(self, stores: set[AckStore]) -> None:
+        """Take in what was noted about partitions that are new here."""
+        done = self.engine.done_before
+        for feed in self._feeds():
+            for tp, note in feed.notes.items():
+                done[tp.partition] = max(done.get(tp.partition, -math.inf), _time_in(note))
+        self._known = stores
 
     def _feeds(self) -> list[Feed]:
         return [node.feed for node in self.nodes if node.feed is not None]
@@ -198,6 +263,7 @@ class JoinSource(StreamsSource):
         self._forget(lambda arrival: arrival.store in stores)
 
     def _forget(self, gone: Callable[[Arrival], bool]) -> None:
+        self._held_back = [arrival for arrival in self._held_back if not gone(arrival)]
         self.engine.drop(gone)
         self._unfinished.forget(gone)
 
@@ -209,7 +275,7 @@ class JoinSource(StreamsSource):
         """Begin anew after a stop."""
         super().reopen()
         if self._is_stopped:
-            self._engine, self._unfinished, self._handed_out = None, Unfinished(), set()
+            self._engine, self._unfinished, self._handed_out, self._held_back = None, Unfinished(), set(), []
             self._set_aside.clear()
             self.run = (iter(()), None)
         self._is_stopped = self._concludes = self._is_over = False
@@ -232,6 +298,12 @@ class JoinSource(StreamsSource):
         if not self._is_checked and time.monotonic() - self._looked > LOOK_AGAIN_S:
             await self._check()
             return True
+        if self._held_back:
+            if self._is_assigned():
+                arrivals, self._held_back = self._held_back, []
+                self._hand_out(self._joined([arrival for arrival in arrivals if not arrival.revoked]))
+                return True
+            timeout_s = LOOK_S if timeout_s is None else min(timeout_s, LOOK_S)
         return await super().fill(wanted, timeout_s)
 
     # Whether it can be joined
@@ -276,6 +348,14 @@ class JoinSource(StreamsSource):
             if isinstance(field, FieldDescriptor):
                 return field.ident
         return "..., name=..."
+
+
+def _time_in(note: str) -> float:
+    """Return the time that a note tells; -inf for a note of somebody else's."""
+    try:
+        return float(note.removeprefix(NOTE))
+    except ValueError:
+        return -math.inf
 
 
 def _is_acked(node: Stream[Any]) -> bool:

@@ -27,7 +27,7 @@ EDGE_S = 1e-6
 FEW = 8
 """So many rows of a key are looked at one by one."""
 time_of = attrgetter("timestamp")
-Closed = tuple[int, Any]
+Closed = tuple[int, Any, float]
 
 
 class Joined(tuple[Any, ...]):  # noqa: SLOT001 - it has to know more than a tuple can hold
@@ -165,9 +165,11 @@ class Stage:
         this one keeps its rows so much longer.
     kind : type of Joined, optional
         What it makes; partial rows without.
+    done_before : mapping of int to float
+        See ``JoinEngine``.
     """
 
-    def __init__(self, rules: Rules, number: int, kind: type[Joined] | None) -> None:
+    def __init__(self, rules: Rules, number: int, kind: type[Joined] | None, done_before: Mapping[int, float]) -> None:
         self.span = rules.within_s + EDGE_S
         self.keep = (number if rules.keeps_any else 1) * rules.within_s + rules.grace_s + EDGE_S
         """The window of a row closes when stream time is later than its time by more than this."""
@@ -179,6 +181,7 @@ class Stage:
         self._nobody = (None,) * number
         self._keeps = (rules.keeps_left, rules.keeps_right)
         self._most = rules.max_per_key
+        self._done_before = done_before
         self._by_key: tuple[dict[Any, Any], dict[Any, Any]] = ({}, {})  # the row of a key, or a deque of several, in order
         self._ways = (self._by_key[::-1], self._by_key)
         """Of a left row, then of a right one: where the others are, and where it goes."""
@@ -217,7 +220,8 @@ class Stage:
         else:
             self._came_behind += 1
             heappush(self._behind, (time, self._came_behind, row))
-        self.oldest = min(self.oldest, time)
+        if time < self.oldest:  # noqa: PLR1730 - min() is a call
+            self.oldest = time
 
     def _meet(self, row: Any, others: deque[Any], right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001
         for other in _between(others, row.timestamp - self.span, row.timestamp + self.span):
@@ -261,11 +265,11 @@ class Stage:
                     rows.popleft()
                 else:
                     del mine[key]
-            if not row.met:
+            if not row.met and not (self._done_before and self._was_done(row)):
                 self.unmatched += right or self._is_first
                 if self._keeps[right]:
                     made.append(self._alone(row, right))
-            closed.append((len(made), row))
+            closed.append((len(made), row, -math.inf))
 
     def _pop(self) -> Any:
         in_order, behind = self._in_order, self._behind
@@ -277,6 +281,12 @@ class Stage:
         if behind and behind[0][0] < self.oldest:
             self.oldest = behind[0][0]
         return row
+
+    def _was_done(self, row: Any) -> bool:
+        """Tell whether the row's window had been closed by whoever read it before: its partners may have been acked then."""
+        cause: Any = row.cause if row.__class__ is Partial else row
+        tp = cause.tp
+        return tp is not None and row.timestamp + self.keep < self._done_before.get(tp.partition, -math.inf)
 
     def _alone(self, row: Any, right: bool) -> Any:  # noqa: FBT001
         if right:
@@ -358,8 +368,11 @@ class JoinEngine:
         -inf before the first arrival, and after partitions were revoked, when older ones may come again.
     keeps_closed : bool
         Whether arrivals that take part in nothing any more are collected in ``closed``, for whoever acks them.
-    closed : list of (int, Arrival)
-        With each: after how many of the rows that ``add`` or ``flush`` return.
+    closed : list of (int, Arrival, float)
+        With each: after how many of the rows that ``add`` or ``flush`` return; stream time, where another reader is to know it.
+    done_before : dict of int to float
+        By partition: the stream time up to which whoever read it before had handed out all rows. Such a row does not come out as
+        unmatched again, because its partner is not read again.
     failures : list of (Arrival, Exception)
         To be emptied, as ``closed``.
     """
@@ -367,16 +380,21 @@ class JoinEngine:
     def __init__(self, keys: Sequence[Mapping[type, Callable[[Any], Any]]], rules: Rules) -> None:
         sides = len(keys)
         self._keys = keys
-        self._stages = [Stage(rules, number, joined_class(sides) if number == sides - 1 else None) for number in range(1, sides)]
+        self.done_before: dict[int, float] = {}
+        self._stages = [
+            Stage(rules, number, joined_class(sides) if number == sides - 1 else None, self.done_before)
+            for number in range(1, sides)
+        ]
         self._is_pair = len(self._stages) == 1
         self.stream_time = -math.inf
         self.late = self.empty = self.failed = 0
         self.keeps_closed = False
         self.closed: list[Closed] = []
         self.failures: list[tuple[Arrival, Exception]] = []
-        windows = 2 * sides - 3 if rules.keeps_any else sides - 1
+        self._keeps_any = rules.keeps_any
+        windows = 2 * (sides - 1) if rules.keeps_any else sides - 1
         self._release_s = windows * rules.within_s + rules.grace_s + EDGE_S
-        self._held: list[tuple[float, int, Arrival]] = []  # a heap of what partial rows may still have
+        self._held: list[tuple[float, int, Arrival]] = []  # a heap of what is closed and cannot be acked yet
         self._held_total = 0
 
     @property
@@ -404,6 +422,7 @@ class JoinEngine:
         made: list[Joined] = []
         keys, first = self._keys, self._stages[0]
         enter = first.enter if self._is_pair else self._enter
+        direct = self._is_pair and not (self._keeps_any and self.keeps_closed)
         closed = self.closed
         now = self.stream_time
         limit = now - first.keep
@@ -412,10 +431,10 @@ class JoinEngine:
             if time > now:
                 self.stream_time = now = time
                 limit = now - first.keep
-                if first.oldest < limit and self._is_pair:
-                    first.close(limit, made, closed)
-                elif not self._is_pair:
+                if not direct:
                     self._close(now, made)
+                elif first.oldest < limit:
+                    first.close(limit, made, closed)
             side = arrival.side
             if time < limit or arrival.value is None:
                 self.late += time < limit
@@ -451,7 +470,7 @@ class JoinEngine:
         self.stream_time = -math.inf
 
     def _leave_out(self, arrival: Arrival, made: list[Any]) -> None:
-        self.closed.append((len(made), arrival))
+        self.closed.append((len(made), arrival, -math.inf))
 
     def _enter(self, arrival: Arrival, right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001
         """Put an arrival into the stage of its side, and what comes of it into those after that."""
@@ -475,14 +494,18 @@ class JoinEngine:
             rows: list[Any] = []
             stage.close(math.inf if now == math.inf else now - stage.keep, rows, closed)
             self._pass_on(rows, place + 1, made)
-        self._release([row for _, row in closed], now, len(made))
+        if self.keeps_closed:
+            self._release(closed, now, len(made))
 
-    def _release(self, rows: list[Any], now: float, after: int) -> None:
-        """Collect the arrivals that no stage holds any more: another one may have partial rows with what the first has closed."""
-        for row in rows:
+    def _release(self, closed: list[Closed], now: float, after: int) -> None:
+        """Collect what can be acked: what is in no partial row, and can be a partner of nothing that comes out unmatched later.
+
+        If that were read again without its partner, it would seem to have none.
+        """
+        for _, row, _ in closed:
             if row.__class__ is not Partial:
                 self._held_total += 1
                 heappush(self._held, (row.timestamp, self._held_total, row))
         limit = math.inf if now == math.inf else now - self._release_s
         while self._held and self._held[0][0] < limit:
-            self.closed.append((after, heappop(self._held)[2]))
+            self.closed.append((after, heappop(self._held)[2], self.stream_time))

@@ -72,6 +72,11 @@ class Join:
             raise InvalidValue(f"max_per_key={max_per_key!r} would keep nothing to join: give at least 1, or None for no limit")
         self.max_per_key = max_per_key
 
+    @property
+    def keeps_any(self) -> bool:
+        """Whether anything that is unmatched comes out."""
+        return self.keeps_left or self.keeps_right
+
     def check(self, sides: int) -> None:
         """Raise InvalidValue for functions that are not one a side."""
         keys_of_sides(self.fields, sides)

@@ -166,6 +166,8 @@ FILL_S = 0.025
 class Source:
     """Shared by the readers of one channel iterator: the run they are in, and how to get the next one."""
 
+    in_hand = False
+    """Whether what its runs give that is no record was there before the run: no user's code makes it."""
     is_merge = False
     """Whether it hands out values of other streams as they are."""
     nodes: Sequence[Stream[Any]] = ()
@@ -263,6 +265,8 @@ class Source:
 
 class ChannelSource(Source):
     """The queue of a channel iterator and, for a topic, the feed that brings its records."""
+
+    in_hand = True
 
     def __init__(self, app: App, queue: FlowControlQueue[Any]) -> None:
         super().__init__()

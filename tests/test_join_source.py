@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import streamlab as sl
+from streamlab.join_source import JoinSource
 from streamlab.joining import Joined
+from streamlab.runtime.io import on_io
 from tests.streaming import first, rest, until
 
 
@@ -26,6 +28,12 @@ class Payment(sl.Record):
 
 class Refund(sl.Record):
     order: int
+
+
+def counters(stream: sl.Stream[Any]) -> dict[str, int]:
+    source = stream._source
+    assert isinstance(source, JoinSource)
+    return source.counters()
 
 
 class Sides:
@@ -203,15 +211,14 @@ async def test_what_gives_no_key_goes_to_the_errors_and_the_join_goes_on(sides: 
     assert await first(1, joined) == [({"id": 1}, {"id": 1})]
     [error] = joined.errors
     assert isinstance(error.error, KeyError)
-    assert joined._source.counters()["failed"] == 1
+    assert counters(joined)["failed"] == 1
 
 
 async def test_counters(sides: Sides) -> None:
     joined = sides.combined.left_join(*KEYS, within=10)
     await sides.put(*EVENTS, (51, 1, Payment(order_id=9)), (39, 1, Payment(order_id=1)))
     await first(3, joined)
-    counters = joined._source.counters()
-    assert counters == {"buffered": 2, "matched": 2, "unmatched": 2, "late": 1, "dropped": 0, "empty": 0, "failed": 0}
+    assert counters(joined) == {"buffered": 2, "matched": 2, "unmatched": 2, "late": 1, "dropped": 0, "empty": 0, "failed": 0}
 
 
 async def test_stopping_hands_out_what_is_unmatched_to_a_loop_that_waits(sides: Sides) -> None:
@@ -269,6 +276,7 @@ async def test_batches_of_rows_and_their_frame(sides: Sides) -> None:
     assert frame["right.order_id"].tolist()[0] == 1
     assert frame["right.order_id"].isna().tolist() == [False, True]
     assert "left.id" in batch._repr_html_()
+    assert list(batch[1:].to_frame().columns)[-1] == "left.id"
 
 
 async def test_the_background_runner_and_the_explorer_show_rows(sides: Sides) -> None:
@@ -279,3 +287,176 @@ async def test_the_background_runner_and_the_explorer_show_rows(sides: Sides) ->
     assert explorer is not None
     assert not list(joined.errors)
     await joined.stop()
+
+
+PARTITIONS = 2
+
+
+async def topics_of(app: sl.App, partitions: tuple[int, ...] = (PARTITIONS, PARTITIONS)) -> list[sl.Topic[Any]]:
+    types = (Order, Payment)
+    topics: list[sl.Topic[Any]] = [
+        app.topic(f"{app.id}-{kind.__name__}", key_type=str, value_type=kind, partitions=count)
+        for kind, count in zip(types, partitions, strict=True)
+    ]
+    for topic in topics:
+        await topic.declare()
+    return topics
+
+
+async def send_all(topics: list[sl.Topic[Any]], *events: tuple[float, int, Any]) -> None:
+    for time, side, value in events:
+        key = value.id if side == 0 else value.order_id
+        await topics[side].send(key=str(key), value=value, timestamp=time, partition=key % PARTITIONS)
+
+
+def joined_in_group(topics: list[sl.Topic[Any]], kind: str = "left_join") -> sl.Stream[Any]:
+    one, other = (topic.stream(group="g") for topic in topics)
+    joined: sl.Stream[Any] = getattr(one & other, kind)(*KEYS, within=10)
+    return joined
+
+
+async def committed(app: sl.App, topics: list[sl.Topic[Any]]) -> list[int]:
+    """Return how many records of each topic are committed, of those whose partition was."""
+    await asyncio.sleep(0.3)  # three times as long as it takes
+    tps = [sl.TP(topic.get_topic_name(), partition) for topic in topics for partition in range(PARTITIONS)]
+    offsets = await on_io(app._client.committed("g", tps))
+    return [sum(offsets.get(tp) or 0 for tp in tps if tp.topic == topic.get_topic_name()) for topic in topics]
+
+
+async def leave(rows: Any, reading: asyncio.Task[Any]) -> None:
+    """Leave a loop that waits, or not."""
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled() or reading.exception() is None
+    await rows.aclose()
+
+
+@pytest.mark.parametrize(("kind", "later"), [("inner_join", 15), ("left_join", 25)])
+async def test_a_record_is_acked_when_its_window_is_closed_and_its_rows_are_done(app: sl.App, kind: str, later: float) -> None:
+    """Where unmatched values come out, a window later: what may have been a partner is to be read again with them."""
+    topics = await topics_of(app)
+    joined = joined_in_group(topics, kind)
+    rows = aiter(joined)
+    reading = asyncio.ensure_future(anext(rows))
+    await send_all(topics, (0, 0, Order(id=2)), (1, 1, Payment(order_id=2)))
+    assert await reading == (Order(id=2), Payment(order_id=2))
+    reading = asyncio.ensure_future(anext(rows))
+    assert await committed(app, topics) == [0, 0]  # the row is done, the window is open
+    await send_all(topics, (later - 6, 0, Order(id=4)), (later - 6, 1, Payment(order_id=4)))
+    await reading
+    reading = asyncio.ensure_future(anext(rows))
+    assert await committed(app, topics) == [0, 0]
+    await send_all(topics, (later, 0, Order(id=6)), (later, 1, Payment(order_id=6)))
+    await reading
+    assert await committed(app, topics) == [1, 1]
+    await rows.aclose()
+
+
+async def test_what_is_in_no_row_is_acked_when_its_window_is_closed_or_at_once_when_it_is_late(app: sl.App) -> None:
+    topics = await topics_of(app)
+    joined = joined_in_group(topics)
+    await send_all(topics, (0, 1, Payment(order_id=2)), (50, 0, Order(id=2)), (51, 1, Payment(order_id=2)))
+    await send_all(topics, (1, 1, Payment(order_id=2)))
+    rows = aiter(joined)
+    await anext(rows)
+    reading = asyncio.ensure_future(anext(rows))
+    assert await committed(app, topics) == [0, 1]  # the late one is, but what is before it is not
+    assert counters(joined)["late"] == 1
+    await leave(rows, reading)
+
+
+async def test_with_noack_the_caller_acks_the_events_of_the_rows(app: sl.App) -> None:
+    topics = await topics_of(app)
+    joined = joined_in_group(topics).noack()
+    await send_all(topics, (0, 0, Order(id=2)), (1, 1, Payment(order_id=2)), (2, 1, Payment(order_id=4)))
+    await send_all(topics, (40, 0, Order(id=2)), (41, 1, Payment(order_id=2)), (60, 0, Order(id=2)))
+    rows = aiter(joined)
+    first_row, second = await anext(rows), await anext(rows)
+    assert second.left == Order(id=2)
+    reading = asyncio.ensure_future(anext(rows))
+    assert await committed(app, topics) == [0, 0]
+    for event in first_row.events:
+        event.ack()
+    assert await committed(app, topics) == [1, 2]  # the payment of nobody's was acked when its window closed
+    await leave(rows, reading)
+
+
+async def test_who_goes_on_after_a_stop_in_the_middle_of_a_window_gets_its_rows(app: sl.App) -> None:
+    topics = await topics_of(app)
+    joined = joined_in_group(topics)
+    await send_all(topics, (0, 0, Order(id=2)), (1, 0, Order(id=3)), (2, 1, Payment(order_id=2)))
+    assert await first(1, joined) == [(Order(id=2), Payment(order_id=2))]
+    await joined.stop()
+    await send_all(topics, (3, 1, Payment(order_id=3)), (4, 0, Order(id=5)), (50, 0, Order(id=2)), (51, 0, Order(id=3)))
+    again = await first(3, joined_in_group(topics))
+    assert sorted(again, key=repr) == [
+        (Order(id=2), Payment(order_id=2)),
+        (Order(id=3), Payment(order_id=3)),
+        (Order(id=5), None),
+    ]
+
+
+async def test_a_rebalance_drops_what_is_revoked_and_reads_it_again(app: sl.App) -> None:
+    topics = await topics_of(app)
+    both: list[list[Any]] = [[], []]
+
+    async def read(stream: sl.Stream[Any], rows: list[Any]) -> None:
+        async for row in stream:
+            rows.append(row)
+
+    streams = [joined_in_group(topics) for _ in both]
+    await send_all(topics, *((number / 100, 0, Order(id=number)) for number in range(40)))
+    reading = [asyncio.create_task(read(streams[0], both[0]))]
+    await until(lambda: counters(streams[0])["buffered"] == 40)
+    reading.append(asyncio.create_task(read(streams[1], both[1])))
+    await until(lambda: [counters(stream)["buffered"] for stream in streams] == [20, 20])
+    await send_all(topics, *((1 + number / 100, 1, Payment(order_id=number)) for number in range(40)))
+    await until(lambda: len(both[0]) + len(both[1]) >= 40)
+    assert sorted(row.left.id for row in both[0] + both[1]) == list(range(40))
+    assert [len({row.left.id % PARTITIONS for row in rows}) for rows in both] == [1, 1]
+    for stream in streams:
+        await stream.stop()
+    await asyncio.wait(reading, timeout=5)
+
+
+async def test_topics_with_different_numbers_of_partitions_are_refused_with_what_mends_it(app: sl.App) -> None:
+    topics = await topics_of(app, (2, 3))
+    joined = joined_in_group(topics)
+    with pytest.raises(sl.ImproperlyConfigured) as caught:
+        await first(1, joined)
+    for part in (*(repr(topic.get_topic_name()) for topic in topics), "2 partitions", "group_by(Payment.order_id, partitions=2)"):
+        assert part in str(caught.value)
+    one, other = topics[0].stream(start="earliest"), topics[1].stream(start="earliest")
+    mended = (one & other.group_by(Payment.order_id, partitions=2)).inner_join(*KEYS)
+    await send_all(topics, (0, 0, Order(id=1)), (0, 1, Payment(order_id=1)))
+    assert await first(1, mended) == [(Order(id=1), Payment(order_id=1))]
+
+
+async def test_sides_in_different_groups_are_refused(app: sl.App) -> None:
+    topics = await topics_of(app)
+    one, other = topics[0].stream(group="g"), topics[1].stream(group="h")
+    with pytest.raises(sl.ImproperlyConfigured, match="'g' and 'h'"):
+        await first(1, (one & other).inner_join(*KEYS))
+
+
+async def test_what_was_paired_before_a_stop_is_not_unmatched_after_it_though_its_partner_is_committed(app: sl.App) -> None:
+    topics = await topics_of(app)
+    joined = joined_in_group(topics)
+    await send_all(topics, (0, 1, Payment(order_id=2)), (9, 0, Order(id=2)), (21, 0, Order(id=4)), (22, 1, Payment(order_id=4)))
+    assert await first(2, joined) == [(Order(id=2), Payment(order_id=2)), (Order(id=4), Payment(order_id=4))]
+    await joined.stop()
+    assert await committed(app, topics) == [0, 1]
+    await send_all(topics, (60, 0, Order(id=6)), (61, 1, Payment(order_id=6)))
+    again = await first(2, joined_in_group(topics))
+    assert again == [(Order(id=4), Payment(order_id=4)), (Order(id=6), Payment(order_id=6))]
+
+
+async def test_what_was_open_at_a_stop_and_finds_no_partner_comes_out_unmatched_after_it(app: sl.App) -> None:
+    topics = await topics_of(app)
+    joined = joined_in_group(topics)
+    await send_all(topics, (0, 1, Payment(order_id=2)), (12, 0, Order(id=2)), (21, 0, Order(id=4)), (22, 1, Payment(order_id=4)))
+    assert await first(1, joined) == [(Order(id=4), Payment(order_id=4))]
+    await joined.stop()
+    await send_all(topics, (60, 0, Order(id=6)))
+    again = await first(2, joined_in_group(topics))
+    assert again == [(Order(id=4), Payment(order_id=4)), (Order(id=2), None)]

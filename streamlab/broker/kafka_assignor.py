@@ -5,26 +5,60 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
-__all__ = ["assignors"]
+__all__ = ["assignor"]
 
 VERSION = 0
 Members = Mapping[str, ConsumerProtocolMemberMetadata]
 Shares = dict[str, dict[str, list[int]]]
 
 
-def assignors(together: str) -> tuple[type[Any], ...]:
-    """Return what a member offers: ours, which says whom it belongs together with, and the one that others know too."""
+class Told(msgspec.Struct):
+    """What a member tells the one that shares out.
+
+    Attributes
+    ----------
+    together : str
+        Members with the same text belong together.
+    partitions : dict of str to int
+        How many partitions its topics have: who shares out may read other topics, and not know these yet.
+    """
+
+    together: str = ""
+    partitions: dict[str, int] = {}
+
+
+class Known:
+    """The partitions of topics, as far as they are known to the cluster's client or were told by a member."""
+
+    def __init__(self, cluster: Any, told: Iterable[Told]) -> None:
+        self._cluster = cluster
+        self._told = {topic: count for one in told for topic, count in one.partitions.items()}
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        """Return their numbers, as aiokafka's cluster does."""
+        known: set[int] | None = self._cluster.partitions_for_topic(topic)
+        return known or (set(range(self._told[topic])) if topic in self._told else None)
+
+
+def assignor(together: str, partitions: Mapping[str, int]) -> type[Any]:
+    """Return how a member shares out, which also says whom it belongs together with.
+
+    It is one only, since aiokafka joins a group once for each that it is given, and two members then drive each other out of
+    it for ever. Its name is that of aiokafka's own, so that members of other programs can be in the group.
+    """
+    told = msgspec.json.encode(Told(together, dict(partitions)))
 
     class Together(_Together):
         @classmethod
         def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-            return ConsumerProtocolMemberMetadata(VERSION, list(topics), together.encode())
+            return ConsumerProtocolMemberMetadata(VERSION, list(topics), told)
 
-    return Together, RoundRobinPartitionAssignor
+    return Together
 
 
 class _Together(RoundRobinPartitionAssignor):  # type: ignore[misc] # aiokafka has no types
@@ -34,21 +68,24 @@ class _Together(RoundRobinPartitionAssignor):  # type: ignore[misc] # aiokafka h
     other, so that one process has to get both, as in Kafka Streams.
     """
 
-    name = "streamlab"
-
     @classmethod
     def assign(cls, cluster: Any, members: Members) -> dict[str, ConsumerProtocolMemberAssignment]:
-        tied = {topic for member in members.values() if member.user_data for topic in member.subscription}
-        shares: Shares = {member: {} for member in members}
-        _share(shares, cluster, _only(members, lambda topic: topic not in tied), RoundRobinPartitionAssignor)
-        order = sorted(members, key=lambda member: (members[member].user_data, member))
-        places = {f"{place:08}": member for place, member in enumerate(order)}
-        in_order = {place: members[member] for place, member in places.items()}
+        told = {name: _told(member.user_data) for name, member in members.items()}
+        known = Known(cluster, told.values())
+        tied = {topic for name, member in members.items() if told[name].together for topic in member.subscription}
+        shares: Shares = {name: {} for name in members}
+        _share(shares, known, _only(members, lambda topic: topic not in tied), RoundRobinPartitionAssignor)
+        places = {f"{place:08}": name for place, name in enumerate(sorted(members, key=lambda name: (told[name].together, name)))}
+        in_order = {place: members[name] for place, name in places.items()}
         placed: Shares = {place: {} for place in places}
-        _share(placed, cluster, _only(in_order, lambda topic: topic in tied), RangePartitionAssignor)
+        _share(placed, known, _only(in_order, lambda topic: topic in tied), RangePartitionAssignor)
         for place, share in placed.items():
             shares[places[place]].update(share)
-        return {member: ConsumerProtocolMemberAssignment(VERSION, sorted(share.items()), b"") for member, share in shares.items()}
+        return {name: ConsumerProtocolMemberAssignment(VERSION, sorted(share.items()), b"") for name, share in shares.items()}
+
+
+def _told(user_data: bytes) -> Told:
+    return msgspec.json.decode(user_data, type=Told) if user_data else Told()
 
 
 def _only(members: Members, wanted: Callable[[str], bool]) -> Members:
@@ -56,7 +93,7 @@ def _only(members: Members, wanted: Callable[[str], bool]) -> Members:
     return {name: ConsumerProtocolMemberMetadata(VERSION, some, b"") for name, some in topics.items() if some}
 
 
-def _share(shares: Shares, cluster: Any, members: Members, assignor: Any) -> None:
+def _share(shares: Shares, known: Known, members: Members, how: Any) -> None:
     if members:
-        for member, given in assignor.assign(cluster, members).items():
-            shares[member].update(dict(given.assignment))
+        for name, given in how.assign(known, members).items():
+            shares[name].update(dict(given.assignment))

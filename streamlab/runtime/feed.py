@@ -77,6 +77,12 @@ class Feed:
         Set before ``begin``: in a group, begin at ``start`` also where the group has a commit.
     together : str
         Set before ``begin``: feeds of the group that say the same here are assigned the same partition numbers.
+    generation : int
+        Group mode: that of the latest assignment.
+    note : callable, optional
+        Set before ``begin``: gives a note to commit with a partition's offset. Called on the I/O thread.
+    notes : dict of TP to str
+        The notes that were committed when partitions were assigned.
     stores : dict of TP to AckStore
         Group mode: what is handed out and acked, of the partitions that are ours.
     """
@@ -119,6 +125,9 @@ class Feed:
         self.resume_from: dict[TP, int] = {}
         self.insists = False
         self.together = ""
+        self.generation = -1
+        self.note: Callable[[TP], str] | None = None
+        self.notes: dict[TP, str] = {}
         self.start_offsets: dict[TP, int] = {}
         self.end_offsets: dict[TP, int] | None = None
         self.state: State = "idle"

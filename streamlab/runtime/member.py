@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from streamlab.broker.base import GroupListener, Reader, ReaderOptions, RecordBatch
+from streamlab.broker.base import Commit, GroupListener, Reader, ReaderOptions, RecordBatch
 from streamlab.broker.positions import Earliest, Position, check_named, resolve, restricted
 from streamlab.errors import BrokerError, BrokerUnavailable
 from streamlab.events import TP
@@ -129,13 +129,22 @@ class Member(Pump):
     async def _assigned(self, tps: frozenset[TP], generation: int) -> None:
         self._forget(self.assigned())
         try:
+            insists = self._insists
             await self._place(tps)
+            await self._read_notes(frozenset() if insists else tps)
         except BrokerError as error:  # a listener has nobody to raise to: the pump does
             self._failure = error
         for tp in tps:
             self.feed.stores[tp] = AckStore(tp, generation)
+        self.feed.generation = generation
         self.feed.placed = True
         self.feed.notice(f"rebalanced: reading {_names(tps)}")
+
+    async def _read_notes(self, tps: frozenset[TP]) -> None:
+        feed = self.feed
+        if feed.note is not None and feed.group is not None:
+            committed = await feed.broker.committed(feed.group, tps)
+            feed.notes = {tp: at.note for tp, at in committed.items() if isinstance(at, Commit)}
 
     async def _place(self, tps: frozenset[TP]) -> None:
         """Seek where the group has no commit and a start was given, and find out where to stop."""
@@ -185,6 +194,9 @@ class Member(Pump):
     async def _commit(self, tps: Iterable[TP]) -> None:
         stores = self.feed.stores
         offsets = {tp: at for tp in tps if tp in stores and (at := stores[tp].committable) is not None}
+        note = self.feed.note
+        if note is not None:  # after the offsets: it may know of more than they do, but not of less
+            offsets = {tp: Commit.noted(at, note(tp)) for tp, at in offsets.items()}
         changed = {tp: at for tp, at in offsets.items() if self._committed.get(tp) != at}
         if changed and self.reader is not None:
             await self.reader.commit(changed)
