@@ -21,7 +21,7 @@ LAYERS = [
     "annotations coercion formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
     "sources outcomes channels joins subscribing declaring sending",
-    "lifecycle iteration baskets arrivals merging merged retrying take forwarder forwarding describing runtime.subscriptions",
+    "lifecycle iteration baskets arrivals merging merged aggregates windowing windows retrying take forwarder forwarding describing runtime.subscriptions",
     "streams",
     "topics agents background runtime.runner",
     "app exceptions types",
