@@ -15,6 +15,7 @@ from streamlab.dtypes import Kind, as_array
 from streamlab.markup import Html, dim, table, utc
 from streamlab.origins import Origins
 from streamlab.texts import clean
+from streamlab.windows import AnyWindow
 
 if TYPE_CHECKING:
     from streamlab.events import Event
@@ -103,7 +104,8 @@ def to_frame(
     DataFrame
         Index partition and offset, columns timestamp (datetime64[ms, UTC]), key, topic if there are several, headers if
         asked for, then the fields; Int64, Float64, boolean and str, so that missing values change no dtype. Values from no
-        topic are numbered, and have no such columns.
+        topic are numbered, and have no such columns. Windows are numbered too: they have key, start and end (datetime64[ms, UTC]),
+        count, and their aggregates.
     """
     origins = None if events is None else Origins.of_events(events, headers=headers)
     return frame_of(values, origins, FrameSchema() if memory is None else memory, depth)
@@ -129,7 +131,9 @@ def records_frame(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) 
 
 
 def frame_of(values: Sequence[Any], origins: Origins | None, memory: FrameSchema, depth: int) -> pd.DataFrame:
-    """Return the values as columns, behind the columns of where they came from."""
+    """Return the values as columns, behind the columns of where they came from, which windows have not."""
+    if values and all(isinstance(value, AnyWindow) for value in values):
+        return _windows_frame(values, memory, depth)
     if origins is not None:
         memory.note(origins)
     placed = origins is not None and memory.has_origins
@@ -143,6 +147,15 @@ def frame_of(values: Sequence[Any], origins: Origins | None, memory: FrameSchema
     if origins is not None and placed:
         frame.index = _index(origins)
     return frame
+
+
+def _windows_frame(windows: Sequence[AnyWindow], memory: FrameSchema, depth: int) -> pd.DataFrame:
+    """Return windows as key, start and end (UTC), count, and their aggregates."""
+    arrays = {}
+    for name, column in gather(windows, depth=depth).items():
+        is_edge = name in ("start", "end")
+        arrays[name] = _times([round(seconds * 1000) for seconds in column.data]) if is_edge else memory.typed(name, column)
+    return pd.DataFrame(arrays, copy=False)
 
 
 def _origin_arrays(origins: Origins, memory: FrameSchema) -> dict[str, Any]:
