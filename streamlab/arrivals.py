@@ -131,6 +131,15 @@ class Arrival(Carrier):
         """Make its item the next one of its node's source."""
         source.give_back(self.item if self.opened is None else KeptRecord._make(self.item), self.opened)
 
+    def light(self, openers: Callable[[OpenedBatch], OpenedBatch]) -> Arrival:
+        """Return one to look at later, which nobody acks and which holds no batch."""
+        item = self.item.light(openers) if isinstance(self.item, Arrival) else self.item
+        return Arrival(self.timestamp, self.side, self.value, item, None if self.opened is None else openers(self.opened))
+
+    def source(self) -> tuple[Any, OpenedBatch | None]:
+        """Return what the first of its nodes had: an item as a Basket has it, and what opens it."""
+        return self.item.source() if isinstance(self.item, Arrival) else (self.item, self.opened)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: side {self.side} at {self.timestamp} {self.value!r}>"
 

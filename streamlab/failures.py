@@ -98,7 +98,18 @@ class ErrorLog:
         self._entries: deque[StreamError] = deque()
         self._bytes = 0
         self._lock = threading.Lock()
+        self._readers: tuple[ErrorLog, ...] = ()
         self.total = 0
+
+    def tell(self, other: ErrorLog) -> None:
+        """Add what comes from now on to the log of a stream that reads this one's too."""
+        self._readers = (*self._readers, other)
+
+    def tell_no_more(self, other: ErrorLog) -> None:
+        """Undo ``tell``, once."""
+        found = list(self._readers)
+        found.remove(other)
+        self._readers = tuple(found)
 
     def add(self, entry: StreamError) -> None:
         """Keep one, from any thread."""
@@ -108,6 +119,8 @@ class ErrorLog:
             self.total += 1
             while len(self._entries) > self.maxlen or (self._bytes > self.max_bytes and len(self._entries) > 1):
                 self._bytes -= _size(self._entries.popleft())
+        for reader in self._readers:
+            reader.add(entry)
 
     def take_out(self, wanted: Iterable[StreamError]) -> list[StreamError]:
         """Take out those of the wanted entries that are kept, and return them, oldest first; from any thread."""

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import NewRecord
-from streamlab.events import made_event
+from streamlab.events import event_of, made_event
 from streamlab.outcomes import ack_cell, cell_item
 from streamlab.runtime.outbox import Answers
 from streamlab.sending import encoded
@@ -141,15 +141,15 @@ def forwarder_of(stream: Stream[Any], target: Channel[Any]) -> Forwarder:
 
 def has_event(cell: Cell | None) -> bool:
     """Tell whether what is forwarded is more than a plain value."""
-    return cell is not None and (cell[0] is not None or cell[3] is not None)
+    return cell is not None and (cell[3] is not None or event_of(cell) is not None)
 
 
 def outgoing(stream: Stream[Any], schema: Schema, cell: Cell, value: Any, key: Any) -> NewRecord:
     """Return an item as a record with its key (or another), headers and timestamp, and its bytes if the value is the same."""
-    event = made_event(cell)
+    event = made_event(cell) if cell[3] is not None else event_of(cell)
     if event is not None:
         return _of_event(stream, schema, event, value, key)
-    if cell[3] is None:
+    if cell[3] is None:  # a plain value
         return encoded(schema, key=None if key is KEEP else key, value=value)
     record = cell[1]
     return NewRecord(

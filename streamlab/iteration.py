@@ -112,9 +112,10 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     weight, slow = 1, True
     stubborn = None  # a record that the quick way could not decode
     turn = last = perf_counter()
+    began_wanted = wanted()
     try:
-        while wanted():
-            if stream._paused:
+        while wanted() or (began_wanted and stream._halted and source.winds_up()):
+            if stream._paused and wanted():
                 if gathered:
                     yield LATE  # nobody is to wait for what is in hand
                 await lifecycle.resumed(stream, wanted)

@@ -15,6 +15,7 @@ from streamlab.sources import Source
 
 if TYPE_CHECKING:
     from streamlab.events import TP
+    from streamlab.failures import ErrorLog
     from streamlab.runtime.acks import AckStore
     from streamlab.sources import OpenedBatch
     from streamlab.streams import Stream
@@ -40,10 +41,10 @@ class StreamsSource(Source):
         super().__init__()
         self.max_idle = max_idle
         self.idle_s = idle_s
-        self.nodes: list[Stream[Any]] = []
         self._merge: Merge | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keep_going = False
+        self._errors: ErrorLog | None = None
         self._inbox: deque[Any] = deque()
         self._latest = 0.0
         self._flushed = False
@@ -74,6 +75,7 @@ class StreamsSource(Source):
         """Know that a loop begins."""
         self.nodes = inputs_of(stream)
         self._keep_going = keep_going
+        self._errors = stream.errors
 
     async def rest(self) -> None:
         """End the reading; what was read ahead goes back to the nodes."""
@@ -151,7 +153,7 @@ class StreamsSource(Source):
         if self._merge is None:
             self._loop = loop
             self._latest = time.monotonic()
-            self._merge = Merge(self.nodes, self.bell, max_idle=self.max_idle, keep_going=self._keep_going)
+            self._merge = Merge(self.nodes, self.bell, max_idle=self.max_idle, keep_going=self._keep_going, errors=self._errors)
             self.stores = self._merge.stores
         return self._merge if self._loop is loop else None
 

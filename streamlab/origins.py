@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from streamlab.arrivals import Arrival
 from streamlab.events import Event
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Origins:
                 origins.add_kept(opened, items)
             else:
                 for item in items:
-                    origins.add_event(item if isinstance(item, Event) else None)
+                    origins.add_item(item)
         return origins
 
     def add_records(self, opened: OpenedBatch, records: Sequence[BrokerRecord]) -> None:
@@ -76,6 +77,14 @@ class Origins:
         self.keys += _keys(opened, keys)
         if self.headers is not None:
             self.headers += map(list, headers)
+
+    def add_item(self, item: Any) -> None:
+        """Add one item that no batch opens: where an arrival, an event or a plain value comes from."""
+        source, opened = item.source() if isinstance(item, Arrival) else (item, None)
+        if opened is None:
+            self.add_event(source if isinstance(source, Event) else None)
+        else:
+            self.add_kept(opened, (source,))
 
     def add_event(self, event: Event | None) -> None:
         """Add one event; None adds a row from nowhere."""

@@ -14,21 +14,27 @@ __all__ = ["can_retry", "put_back"]
 
 def can_retry(entry: StreamError, source: Source) -> bool:
     """Tell whether it was an item that failed, and not the source itself, a tap, or the like."""
-    return entry.item is not NOTHING or (entry.offset is not None and isinstance(source, ChannelSource))
+    if entry.item is not NOTHING:
+        return True
+    reads = isinstance(source, ChannelSource) or any(can_retry(entry, node._source) for node in source.nodes)
+    return entry.offset is not None and reads
 
 
 def put_back(entries: Sequence[StreamError], source: Source) -> None:
-    """Make them the next items of the source, in order; on the loop that reads it."""
+    """Make them the next items of the source, or of the node that they failed in, in order; on the loop that reads it."""
+    for node in source.nodes:
+        theirs = node.errors.take_out(entries)
+        put_back(theirs, node._source)
+        entries = [entry for entry in entries if not any(entry is other for other in theirs)]
     opened: dict[TP, OpenedBatch] = {}
     for entry in reversed(entries):
         if entry.item is not NOTHING:
             source.give_back(entry.item, None)
-            continue
-        assert isinstance(source, ChannelSource)
-        tp = TP(entry.topic or "", entry.partition or 0)
-        if tp not in opened:
-            opened[tp] = source.opened_again(tp)
-        source.give_back(_record(entry), opened[tp])
+        elif isinstance(source, ChannelSource):
+            tp = TP(entry.topic or "", entry.partition or 0)
+            if tp not in opened:
+                opened[tp] = source.opened_again(tp)
+            source.give_back(_record(entry), opened[tp])
 
 
 def _record(entry: StreamError) -> KeptRecord:

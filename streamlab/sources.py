@@ -164,6 +164,8 @@ class Source:
 
     is_merge = False
     """Whether it hands out values of other streams as they are."""
+    nodes: Sequence[Stream[Any]] = ()
+    """The streams that it reads, if it reads streams."""
     stores: AbstractSet[AckStore] = frozenset()
     """Where carriers in its runs are acked, that come of groups."""
 
@@ -236,6 +238,10 @@ class Source:
     def behind(self) -> set[TP | None]:
         """Return the partitions of which more is known to come than is at hand; None in it stands for something else."""
         return set()
+
+    def winds_up(self) -> bool:
+        """Tell whether there is something left that a loop hands out though its stream was stopped."""
+        return False
 
     def waiting(self) -> dict[TP, int]:
         """Return the offsets of the first records that no reader has come to, in partitions of which such batches are here."""

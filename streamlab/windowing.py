@@ -153,8 +153,13 @@ class WindowEngine:
         made: list[Made] = []
         for lane in self._lanes.values():
             lane.close_all(made)
-        self._lanes.clear()
+        self.clear()
         return made
+
+    def clear(self) -> None:
+        """Forget all windows, and the stream time."""
+        self._lanes.clear()
+        self.open_windows = 0
 
     def drop(self, partitions: Iterable[int]) -> None:
         """Forget the windows of partitions of consumer groups; nothing is handed out or acked."""

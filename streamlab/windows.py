@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.aggregates import Aggregate, Recipe, name_of
@@ -204,6 +205,7 @@ class WindowSource(StreamsSource):
         self.rules = rules
         self.recipe = recipe
         self._ours: set[AckStore] = set()
+        self._winds_up = self._wound_up = False
         self.engine = WindowEngine(
             rules.shape, recipe, updates=rules.emit == "update", max_windows=rules.max_windows, failed=self._failed
         )
@@ -238,8 +240,37 @@ class WindowSource(StreamsSource):
         return _outputs(self.engine.idle(math.inf))
 
     def ended(self) -> Iterable[Carrier]:
-        """Close all windows."""
+        """Close all windows; not those whose records a group reads again."""
+        if self._of_group and any(node.should_stop for node in self.nodes):
+            return ()
         return _outputs(self.engine.flush())
+
+    def winds_up(self) -> bool:
+        """Close all windows when the stream was stopped; not those whose records a group reads again."""
+        if self._wound_up or self._of_group:
+            return False
+        if not self._winds_up:
+            self._winds_up = True
+            self.run = (chain(self.run[0], self.ended()), None)
+        return True
+
+    async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Get the next run."""
+        if not self._winds_up:
+            return await super().fill(wanted, timeout_s)
+        self._wound_up = not self.take_up()
+        return not self._wound_up
+
+    def reopen(self) -> None:
+        """Read again; windows of what is read from elsewhere begin anew."""
+        super().reopen()
+        self._winds_up = self._wound_up = False
+        if any(node.feed is not None and node.feed.insists for node in self.nodes):
+            self.engine.clear()
+
+    @property
+    def _of_group(self) -> bool:
+        return bool(self._ours or self.stores)
 
     def counters(self) -> dict[str, int]:
         """Return open windows, late records, and windows that were handed out."""

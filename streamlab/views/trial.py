@@ -181,7 +181,7 @@ def _latest(stream: Stream[Any], n: int) -> list[Row]:
     shown = session.find(stream)
     if shown is not None and shown.window.messages:
         return shown.window.latest(n)
-    peek = getattr(stream.channel, "peek", None)
+    peek = None if stream.combined else getattr(stream.channel, "peek", None)
     if peek is None:
         raise InvalidState("there are no messages to try it on: show the stream first, then preview what came since")
     window = Window(n)
@@ -249,6 +249,8 @@ async def _result(function: Function, value: Any, until: float) -> Any:
 
 def _source_value(row: Row) -> Any:
     """Return the value as it came, before all processors: decoded again, or copied, since processors change values in place."""
+    if row.arrival is not None:
+        return copy.deepcopy(row.arrival.value)
     if row.opened is not None:
         return row.opened.decode(_kept(row))
     return copy.deepcopy(row.event.value if row.event is not None else row.raw_value)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streamlab.arrivals import Arrival
 from streamlab.events import Event
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Row(NamedTuple):
         Of a value from a channel.
     opened : OpenedBatch or None
         What opens its bytes, for a record of a topic.
+    arrival : Arrival or None
+        What a stream that reads other streams got, before its own processors.
     """
 
     seq: int
@@ -64,6 +67,7 @@ class Row(NamedTuple):
     headers: Sequence[tuple[str, Any]] = ()
     event: Event | None = None
     opened: OpenedBatch | None = None
+    arrival: Arrival | None = None
 
     @property
     def key(self) -> Any:
@@ -100,7 +104,7 @@ class Chunk:
         self._runs: list[tuple[int, OpenedBatch | None]] = []
         for opened, items in basket.runs():
             self._runs.append((len(self.items), None if opened is None else openers(opened)))
-            self.items.extend(items)
+            self.items += items if opened is not None else [_light(item, openers) for item in items]
         self.values = basket.gathered
         self.size_bytes = 0
 
@@ -120,9 +124,8 @@ class Chunk:
     def raw_bytes(self) -> int:
         """Return how many bytes keys and values have in the topic."""
         return sum(
-            sum([len(item[4] or b"") + len(item[3] or b"") for item in self.items[start:end]])
+            sum([len(item[4] or b"") + len(item[3] or b"") for item in _records(opened, self.items[start:end])])
             for opened, start, end in self.runs()
-            if opened is not None
         )
 
     def rows(self, begin: int, end: int) -> list[Row]:
@@ -132,12 +135,8 @@ class Chunk:
             span = range(start, stop)
             if opened is None:
                 found += [_plain_row(self.first + index, self.values[index], self.items[index]) for index in span]
-                continue
-            tp = opened.batch.tp
-            for index in span:
-                offset, stamp, kind, key, raw, headers = self.items[index]
-                place = (tp.topic, tp.partition, offset, stamp, kind, key, raw, headers)
-                found.append(Row(self.first + index, self.values[index], *place, None, opened))
+            else:
+                found += [_row(self.first + index, self.values[index], self.items[index], opened) for index in span]
         return found
 
     def stamps(self, begin: int) -> list[int]:
@@ -148,7 +147,7 @@ class Chunk:
             if opened is not None:
                 found += [item[1] for item in items]
             else:
-                found += [round(item.message.timestamp * 1000) for item in items if isinstance(item, Event) and _is_timed(item)]
+                found += [stamp for item in items if (stamp := _stamp(item)) is not None]
         return found
 
     def joined(self, other: Chunk) -> Chunk:
@@ -169,12 +168,47 @@ class Chunk:
         self.first += count
 
 
+def _light(item: Any, openers: Callable[[OpenedBatch], OpenedBatch]) -> Any:
+    return item.light(openers) if isinstance(item, Arrival) else item
+
+
+def _records(opened: OpenedBatch | None, items: list[Any]) -> Iterator[Any]:
+    """Yield what is kept of records among the items of a run."""
+    if opened is not None:
+        yield from items
+        return
+    for item in items:
+        if isinstance(item, Arrival):
+            source, opener = item.source()
+            if opener is not None:
+                yield source
+
+
+def _stamp(item: Any) -> int | None:
+    """Return the time of an event or an arrival in milliseconds; None when it has none."""
+    source, opened = item.source() if isinstance(item, Arrival) else (item, None)
+    if opened is not None:
+        stamp: int = source[1]
+        return stamp
+    return round(source.message.timestamp * 1000) if isinstance(source, Event) and _is_timed(source) else None
+
+
 def _is_timed(event: Event) -> bool:
     return event.message.timestamp is not None
 
 
 def _plain_row(seq: int, value: Any, item: Any) -> Row:
+    if isinstance(item, Arrival):
+        source, opened = item.source()
+        row = _plain_row(seq, value, source) if opened is None else _row(seq, value, source, opened)
+        return row._replace(arrival=item)
     return _row_of_event(seq, value, item) if isinstance(item, Event) else Row(seq, value, raw_value=item)
+
+
+def _row(seq: int, value: Any, item: Any, opened: OpenedBatch) -> Row:
+    offset, stamp, kind, key, raw, headers = item
+    tp = opened.batch.tp
+    return Row(seq, value, tp.topic, tp.partition, offset, stamp, kind, key, raw, headers, None, opened)
 
 
 def _row_of_event(seq: int, value: Any, event: Event) -> Row:
