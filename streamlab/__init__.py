@@ -42,6 +42,7 @@ from streamlab.topics import Topic
 from streamlab.types import ChannelT, EventT, StreamT, TopicT
 from streamlab.unsupported import NAMES as _NAMES
 from streamlab.unsupported import missing_name as _missing_name
+from streamlab.windows import Window
 
 __version__ = "0.1.0"
 
@@ -87,6 +88,7 @@ __all__ = [
     "TopicNotFound",
     "TopicT",
     "ValueDecodeError",
+    "Window",
     "current_agent",
     "current_event",
     "running",

@@ -15,6 +15,7 @@ from streamlab.dtypes import Kind, as_array, as_arrays
 from streamlab.markup import Html, dim, table, utc
 from streamlab.origins import Origins
 from streamlab.texts import clean
+from streamlab.windows import AnyWindow
 
 if TYPE_CHECKING:
     from streamlab.events import Event
@@ -104,7 +105,8 @@ def to_frame(
     DataFrame
         Index partition and offset, columns timestamp (datetime64[ms, UTC]), key, topic if there are several, headers if
         asked for, then the fields; Int64, Float64, boolean and str, so that missing values change no dtype. Values from no
-        topic are numbered, and have no such columns.
+        topic are numbered, and have no such columns. Windows are numbered too: they have key, start and end (datetime64[ms, UTC]),
+        count, and their aggregates.
     """
     origins = None if events is None else Origins.of_events(events, headers=headers)
     return frame_of(values, origins, FrameSchema() if memory is None else memory, depth)
@@ -130,7 +132,9 @@ def records_frame(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str]) 
 
 
 def frame_of(values: Sequence[Any], origins: Origins | None, memory: FrameSchema, depth: int) -> pd.DataFrame:
-    """Return the values as columns, behind the columns of where they came from."""
+    """Return the values as columns, behind the columns of where they came from, which windows have not."""
+    if values and all(isinstance(value, AnyWindow) for value in values):
+        return _windows_frame(values, memory, depth)
     if origins is not None:
         memory.note(origins)
     if origins is None or not memory.has_origins:
@@ -141,6 +145,14 @@ def frame_of(values: Sequence[Any], origins: Origins | None, memory: FrameSchema
     frame = pd.DataFrame({**_origin_arrays(origins, memory, typed), **typed}, copy=False)
     frame.index = _index(origins)
     return frame
+
+
+def _windows_frame(windows: Sequence[AnyWindow], memory: FrameSchema, depth: int) -> pd.DataFrame:
+    """Return windows as key, start and end (UTC), count, and their aggregates."""
+    columns = gather(windows, depth=depth)
+    edges = {name: _times([round(seconds * 1000) for seconds in columns[name].data]) for name in ("start", "end")}
+    typed = memory.typed({name: column for name, column in columns.items() if name not in edges})
+    return pd.DataFrame({name: edges.get(name, typed.get(name)) for name in columns}, copy=False)
 
 
 def _fields(values: Sequence[Any], memory: FrameSchema, depth: int, reserved: Collection[str]) -> Columns:

@@ -131,7 +131,7 @@ class JoinSource(StreamsSource):
         self._reader: Stream[Any] | None = None
         self._together = uuid.uuid4().hex
         self._looked = -LOOK_AGAIN_S
-        self._is_checked = self._is_stopped = self._concludes = self._is_over = False
+        self._is_checked = self._is_stopped = False
 
     # What is handed out
 
@@ -278,24 +278,17 @@ class JoinSource(StreamsSource):
             self._engine, self._unfinished, self._handed_out, self._held_back = None, Unfinished(), set(), []
             self._set_aside.clear()
             self.run = (iter(()), None)
-        self._is_stopped = self._concludes = self._is_over = False
+        self._is_stopped = False
 
-    def last_words(self, stream: Stream[Any]) -> bool:
-        """Tell whether a loop that was stopped is to go on a little: for what is unmatched, unless a group reads that again."""
-        if not stream._halted or stream._paused or self._is_over or self._is_in_group:
-            return False
-        if not self._concludes:
-            self._concludes = True
-            self._set_aside.clear()
-            self.run = (iter(self._rows([] if self._engine is None else self.engine.flush())), None)
-        return True
+    def stopped(self) -> Iterable[Arrival] | None:
+        """Return what is unmatched, unless a group reads it again."""
+        if self._is_in_group:
+            return None
+        return self._rows([] if self._engine is None else self.engine.flush())
 
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
         """Get the next run."""
-        if self._concludes:
-            self._is_over = not self.take_up()
-            return not self._is_over
-        if not self._is_checked and time.monotonic() - self._looked > LOOK_AGAIN_S:
+        if not self._concludes and not self._is_checked and time.monotonic() - self._looked > LOOK_AGAIN_S:
             await self._check()
             return True
         if self._held_back:

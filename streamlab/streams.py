@@ -7,7 +7,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from streamlab import describing, forwarding, joins, lifecycle
+from streamlab import describing, forwarding, joins, lifecycle, windows
 from streamlab.channels import Channel, seconds
 from streamlab.errors import InvalidState, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
@@ -285,7 +285,9 @@ class Stream(Generic[T]):
         copy = type(self)(**{**self.info(), **kwargs})
         if self.combined and copy.combined == self.combined:
             copy._origin = self._origin
-            if isinstance(copy._source, StreamsSource):
+            if isinstance(self._source, windows.WindowSource):
+                copy._reads(self._source.again())
+            elif isinstance(copy._source, StreamsSource):
                 copy._source.take_after(self._source)
         return copy
 
@@ -505,6 +507,108 @@ class Stream(Generic[T]):
         if self.combined:
             strategy.check(len(inputs_of(self)))
         return self.clone(join_strategy=strategy)
+
+    def tumbling(
+        self,
+        size: float | timedelta | str,
+        *,
+        by: Any = None,
+        grace: float | timedelta | str = 0,
+        emit: windows.Emit = "final",
+        idle: float | timedelta | str | None = None,
+        max_windows: int = 1_000_000,
+    ) -> windows.Windowed:
+        """Cut the stream into windows of event time that follow one another: ``orders.tumbling(60, by=Order.country).sum(Order.price)``.
+
+        Windows begin at multiples of ``size`` since 1970 (UTC), whatever the first record's time is; a record at an edge is in
+        the window that begins there. Event time is the message's timestamp (for plain values, when they were read), and stream
+        time the latest that was seen. A window closes when stream time reaches its end plus ``grace``; records that come later
+        are dropped, acked and counted. At the end of a finite stream, and of one that is stopped (in a group that one is read
+        again instead), all windows close.
+
+        This stream is read by the one that results, as by a loop: two windowings of one stream share its records out. Make a
+        stream for each, or run it in the background; then each gets all.
+
+        Parameters
+        ----------
+        size : seconds, timedelta or rate
+            In whole milliseconds, like timestamps.
+        by : field descriptor, str, callable or tuple of these, optional
+            What makes the groups; by default the message's key. ``()`` is one group for all. None, as a key, is a group too.
+            In a consumer group it has to be what the topic is partitioned by (``group_by`` first otherwise): each partition has
+            its own windows there, and its own stream time.
+        grace : seconds, timedelta or rate
+            For records that come out of order.
+        emit : "final" or "update"
+            A window comes out once, when it closes, or at each record that changes it.
+        idle : seconds, timedelta or rate, optional
+            Close all windows when nothing came for so long, of the wall clock. By default the last windows of a topic
+            that falls silent wait for its next record. Choose more than the pauses that there are within a window: what
+            comes for a closed one is late.
+        max_windows : int
+            So many windows may be open, of all keys together; a few hundred bytes each. Records that would open another one go
+            to ``errors``.
+
+        Returns
+        -------
+        Windowed
+            Has ``count``, ``sum``, ``mean``, ``min``, ``max`` and ``agg``, which return the stream of windows.
+
+        Raises
+        ------
+        InvalidValue, InvalidType
+            Times, keys or options that make no sense.
+
+        Notes
+        -----
+        In a group, a record is acked when all windows that it is in have closed, and what came of them was consumed (with
+        "update" too: before that a crash would lose what had been counted). So a crash reads the records of open windows again, and the
+        committed offset stays behind by about a window and its grace. See docs/joins/windows.md.
+
+        References
+        ----------
+        Windows as in Kafka Streams (``TimeWindows``) and Flink; edges as in pandas' ``resample(closed="left")``.
+        """
+        options = {"by": by, "grace": grace, "emit": emit, "idle": idle, "max_windows": max_windows}
+        return windows.windowed(self, "tumbling", size, size, options)
+
+    def hopping(
+        self,
+        size: float | timedelta | str,
+        step: float | timedelta | str,
+        *,
+        by: Any = None,
+        grace: float | timedelta | str = 0,
+        emit: windows.Emit = "final",
+        idle: float | timedelta | str | None = None,
+        max_windows: int = 1_000_000,
+    ) -> windows.Windowed:
+        """Cut the stream into windows of event time that overlap: one begins every ``step``, and a record is in ``size / step`` of them.
+
+        Everything else is as in ``tumbling``. A record that is too late for some of its windows is in the others, and counted
+        as late.
+        """
+        options = {"by": by, "grace": grace, "emit": emit, "idle": idle, "max_windows": max_windows}
+        return windows.windowed(self, "hopping", size, step, options)
+
+    def session(
+        self,
+        gap: float | timedelta | str,
+        *,
+        by: Any = None,
+        grace: float | timedelta | str = 0,
+        emit: windows.Emit = "final",
+        idle: float | timedelta | str | None = None,
+        max_windows: int = 1_000_000,
+    ) -> windows.Windowed:
+        """Cut the stream into sessions: of each key, records that are less than ``gap`` apart.
+
+        A session begins with its first record and ends ``gap`` after its last one, as in Flink and Spark. A record that comes out
+        of order may extend a session backwards, or make one of two. Everything else is as in ``tumbling``; with "update", a
+        session that was made of two replaces those that lie within it.
+        """
+        options = {"by": by, "grace": grace, "emit": emit, "idle": idle, "max_windows": max_windows}
+        return windows.windowed(self, "session", gap, 0, options)
 
     async def on_merge(self, value: Any = None) -> Any:
         """Give the value to the join strategy, if there is one."""

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _TABLE = "tables are not there yet: keep the state in a dict, which lasts as long as the kernel"
+_WINDOW = "cut the stream into windows: stream.tumbling(size), stream.hopping(size, step) or stream.session(gap)"
 _WEB = "there is no web server: call in a cell what the page would show"
 _COMMAND = "there are no commands: call the coroutine itself, in a cell or in an @app.task"
 _REPLY = "agents do not reply: have the agent send() its results to a topic or channel, and read that"
@@ -74,7 +75,7 @@ COMMANDS: Mapping[str, str] = {
 }
 NAMES: Mapping[str, str] = {
     **dict.fromkeys(("Table", "GlobalTable", "SetTable", "SetGlobalTable", "tables"), _TABLE),
-    **dict.fromkeys(("HoppingWindow", "SlidingWindow", "TumblingWindow", "Window"), _TABLE),
+    **dict.fromkeys(("HoppingWindow", "SlidingWindow", "TumblingWindow"), _WINDOW),
     **dict.fromkeys(("GSSAPICredentials", "OAuthCredentials", "SASLCredentials", "SSLCredentials"), _CREDENTIALS),
     **dict.fromkeys(("Service", "ServiceT"), _SERVICE),
     **dict.fromkeys(("Monitor", "Sensor"), _COUNTERS),

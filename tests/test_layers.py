@@ -22,6 +22,7 @@ LAYERS = [
     "queues sampling processors stats broker.* runtime.*",
     "sources outcomes channels joining keying joins subscribing declaring sending",
     "lifecycle iteration baskets arrivals sides merging merged join_source retrying take forwarder forwarding describing runtime.subscriptions",
+    "aggregates windowing windows",
     "streams",
     "topics agents background runtime.runner",
     "app exceptions types",
