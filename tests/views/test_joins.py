@@ -26,7 +26,7 @@ async def test_the_table_of_joined_rows_has_the_fields_of_both_sides(app: sl.App
         channels = [app.topic("orders", value_type=Order), app.topic("payments", value_type=Payment)]
         for topic in channels:
             await topic.declare()
-    orders, payments = (channel.stream(start="earliest") if in_topics else channel.stream() for channel in channels)  # type: ignore[call-arg]
+    orders, payments = (channel.stream(start="earliest") if in_topics else channel.stream() for channel in channels)
     browser = explore((orders & payments).left_join(Order.id, Payment.order_id, within=10))
     for number in range(4):
         await channels[0].send(key=str(number), value=Order(id=number), timestamp=float(number))
