@@ -102,13 +102,14 @@ class Unfinished:
 
     def forget(self, gone: Callable[[Arrival], bool]) -> None:
         """Wait no more for rows that nobody gets, since something in them is gone; what comes now may be older."""
-        self.done_at = -math.inf
+        self._closed = deque(entry for entry in self._closed if not gone(entry[1]))
         self.rows = {
             number: row
             for number, row in self.rows.items()
             if not any(record is not None and gone(record) for record in row.value._made[1])
         }
         self._settle()
+        self.done_at = -math.inf
 
 
 class JoinSource(StreamsSource):
@@ -126,6 +127,9 @@ class JoinSource(StreamsSource):
         self._unfinished = Unfinished()
         self._handed_out: set[int] = set()
         self._known: set[AckStore] = set()
+        self._whole: set[AckStore] = set()
+        """Those among them of whose partitions all sides are ours."""
+        self._done_up_to: dict[int, float] = {}
         self._held_back: list[Arrival] = []
         self._acks = True
         self._reader: Stream[Any] | None = None
@@ -143,9 +147,9 @@ class JoinSource(StreamsSource):
         return self._joined(arrivals)
 
     def _joined(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
-        if self.stores != self._known:
-            self._meet(set(self.stores))
         if self.stores:
+            if self.stores != self._known:
+                self._meet(set(self.stores))
             arrivals = self._with_partners(arrivals)
         return self._rows(self.engine.add(arrivals))
 
@@ -232,15 +236,10 @@ class JoinSource(StreamsSource):
             self._forget(lambda arrival: arrival.revoked)
 
     def _note(self, feed: Feed, tp: TP) -> str:
-        """Return what whoever reads a partition next has to know: where it finds partners no more, as they are committed."""
-        before = feed.notes.get(tp, "")
-        if (
-            feed.stores.get(tp) not in self._known
-            or not self._is_assigned()
-            or tp.partition not in set.intersection(*self._ours())
-        ):
-            return before  # nothing of it is joined
-        time_s = max(self._unfinished.done_at, _time_in(before))
+        """Return what whoever reads a partition next has to know: up to which stream time its rows have been done."""
+        time_s = max(_time_in(feed.notes.get(tp, "")), self._done_up_to.get(tp.partition, -math.inf))
+        if feed.stores.get(tp) in self._whole:
+            time_s = max(time_s, self._unfinished.done_at)
         return f"{NOTE}{time_s!r}" if math.isfinite(time_s) else ""
 
     def _meet(self, stores: set[AckStore]) -> None:
@@ -249,7 +248,15 @@ class JoinSource(StreamsSource):
         for feed in self._feeds():
             for tp, note in feed.notes.items():
                 done[tp.partition] = max(done.get(tp.partition, -math.inf), _time_in(note))
-        self._known = stores
+        numbers = set.intersection(*self._ours())
+        self._known, self._whole = stores, {store for store in stores if store.tp.partition in numbers}
+
+    def _leave(self) -> None:
+        """Remember how far the partitions were done that may go now: that stays true whoever has them."""
+        for store in self._whole:
+            number = store.tp.partition
+            self._done_up_to[number] = max(self._done_up_to.get(number, -math.inf), self._unfinished.done_at)
+        self._known, self._whole = set(), set()
 
     def _feeds(self) -> list[Feed]:
         return [node.feed for node in self.nodes if node.feed is not None]
@@ -263,6 +270,7 @@ class JoinSource(StreamsSource):
         self._forget(lambda arrival: arrival.store in stores)
 
     def _forget(self, gone: Callable[[Arrival], bool]) -> None:
+        self._leave()
         self._held_back = [arrival for arrival in self._held_back if not gone(arrival)]
         self.engine.drop(gone)
         self._unfinished.forget(gone)

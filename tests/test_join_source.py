@@ -276,7 +276,7 @@ async def test_batches_of_rows_and_their_frame(sides: Sides) -> None:
     assert frame["right.order_id"].tolist()[0] == 1
     assert frame["right.order_id"].isna().tolist() == [False, True]
     assert "left.id" in batch._repr_html_()
-    assert list(batch[1:].to_frame().columns)[-1] == "left.id"
+    assert list(batch[1:].to_frame().columns)[-2:] == ["left.id", "left.shop"]
 
 
 async def test_the_background_runner_and_the_explorer_show_rows(sides: Sides) -> None:

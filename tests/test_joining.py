@@ -7,6 +7,7 @@ import math
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -370,3 +371,24 @@ def test_a_joined_row_is_a_tuple_with_names() -> None:
     for again in (copy.copy(row), pickle.loads(pickle.dumps(row))):
         assert again == row
         assert (again.key, again.right) == ("k", ("k", 3))
+
+
+DOCS = Path(__file__).parent.parent / "docs" / "joins" / "joins.md"
+TIMELINES = {"inner_join": "inner", "left_join": "left", "join": "right", "outer_join": "outer"}
+
+
+def timeline(method: str) -> list[tuple[float, str, str]]:
+    """Return (timestamp, what comes, what comes out) of a timeline in the documentation."""
+    table = DOCS.read_text("utf-8").split(f"\n`{method}`\n\n")[1].split("\n\n")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    return [(float(time), comes, out) for time, comes, out, _ in cells]
+
+
+@pytest.mark.parametrize("method", TIMELINES)
+def test_the_timelines_of_the_documentation_are_what_happens(method: str) -> None:
+    """A and B are of side 0, a and b of side 1."""
+    keeps_left, keeps_right = KINDS[TIMELINES[method]]
+    joining = joining_by(lambda arrival: arrival.value.lower(), 2, Rules(keeps_left, keeps_right, 10))
+    for time, comes, expected in timeline(method):
+        rows = joining.add([at(time, int(comes.islower()), comes)])
+        assert ", ".join(f"({left}, {right})" for left, right in rows) == expected, (time, comes)

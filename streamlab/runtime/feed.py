@@ -290,6 +290,13 @@ class Feed:
         over = {tp for tp, end in ends.items() if self.ends_known.get(tp, end) - lags.get(tp, 0) >= end}
         return {*waiting, *(tp for tp in here if lags.get(tp, 1) and tp not in over)}
 
+    def leave(self, tps: frozenset[TP]) -> None:
+        """For what pumps: partitions were revoked, and where they stood says nothing about where they are read next."""
+        self.placed = False
+        for tp in tps:
+            self.handover.taken.pop(tp, None)
+        self.reached = {tp: at for tp, at in self.reached.items() if tp not in tps}
+
     def progress(self, waiting: Mapping[TP, int] | None = None) -> float | None:
         """Return how far between start and stop the records taken are, 0 to 1; None without a stop. ``waiting`` as in ``lag``."""
         if self.handover.ended and self.state == "ended" and not waiting:

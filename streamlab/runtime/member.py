@@ -106,6 +106,7 @@ class Member(Pump):
         await self._commit_last(tps)
         self.limits.ends = None
         self._forget(tps)
+        self.feed.leave(tps)
         self.feed.notice(f"rebalanced: gave up {_names(tps)}")
 
     async def _let_finish(self, stores: list[AckStore]) -> None:
