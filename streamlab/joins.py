@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamlab.lookups import lookup_of
+
 __all__ = ["InnerJoin", "Join", "LeftJoin", "OuterJoin", "RightJoin"]
 
 
@@ -19,8 +21,11 @@ class Join:
     """
 
     def __init__(self, *, stream: Any, fields: tuple[Any, ...]) -> None:
-        self.fields = {field.model: field for field in fields}
+        by_field = all(hasattr(field, "model") for field in fields)
+        self.fields: Any = {field.model: field for field in fields} if by_field else fields
         self.stream = stream
+        self.lookup = lookup_of(stream, type(self).__name__, fields)
+        """The step that joins with tables; None of a join without a table."""
 
     async def process(self, event: Any) -> Any:
         """Join a value with the others; not there yet, as in Faust."""
@@ -32,7 +37,8 @@ class Join:
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {', '.join(str(field) for field in self.fields.values())}>"
+        fields = self.fields.values() if isinstance(self.fields, dict) else self.fields
+        return f"<{type(self).__name__}: {', '.join(str(field) for field in fields)}>"
 
 
 class RightJoin(Join):

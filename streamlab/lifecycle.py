@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import AlreadyStarted, InvalidState, InvalidValue, NotSupported, StreamClosed
@@ -86,8 +86,9 @@ def related(stream: Stream[Any]) -> list[Stream[Any]]:
 
 
 def chain_of(stream: Stream[Any]) -> list[Stream[Any]]:
-    """Return the stream's chain from its root on."""
-    return list(stream.get_root_stream()._iter_ll_forwards())
+    """Return the stream's chain from its root on, with the stream: a clone is in no chain."""
+    chain = list(stream.get_root_stream()._iter_ll_forwards())
+    return chain if stream in chain else [*chain, stream]
 
 
 async def start(stream: Stream[Any]) -> None:
@@ -124,7 +125,8 @@ async def halt(stream: Stream[Any]) -> None:
         await stream._drive.finished(STOP_S)
     await stream.on_stop()
     for node in stream.combined:
-        await node.remove_from_stream(stream)
+        if not isinstance(node, Mapping):  # others may look keys up in it
+            await node.remove_from_stream(stream)
     if all(user._halted for user in stream._source.users):
         stream._source.close()
         await stream._source.closed()
@@ -308,7 +310,7 @@ async def loop_begins(stream: Stream[Any]) -> None:
     """Start the stream if it is not: then the end of its last loop puts it to rest."""
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
-    if stream.combined:
+    if stream.combined and stream._lookup is None:
         nodes = ", ".join(str(node) for node in stream.combined)
         raise NotSupported(
             f"a combined stream shows what it combines, but merging is not there yet: iterate each of {nodes} by itself"

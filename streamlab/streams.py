@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from streamlab.failures import StreamError
     from streamlab.forwarder import Forwarder
     from streamlab.graph import Graph
+    from streamlab.processors import Processor
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
     from streamlab.sources import Source
@@ -98,7 +99,11 @@ class Stream(Generic[T]):
     ) -> None:
         self.app = app
         self.channel = channel
-        self._source: Source = channel.source if isinstance(channel, Channel) else PlainSource.over(channel)
+        lookup = self._lookup = None if join_strategy is None else join_strategy.lookup
+        if lookup is not None:
+            self._source: Source = lookup.node._source
+        else:
+            self._source = channel.source if isinstance(channel, Channel) else PlainSource.over(channel)
         self._source.users.add(self)
         self.processors = Processors.of(processors)
         """The live, ordered, named list; change it at any time, from any thread."""
@@ -401,12 +406,16 @@ class Stream(Generic[T]):
     # Several streams
 
     def combine(self, *nodes: Any, **kwargs: Any) -> Stream[Any]:
-        """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``."""
+        """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``.
+
+        A node may be a table, or any mapping, for ``inner_join`` or ``left_join`` with it: a lookup for each value.
+        """
         if self._finalized:
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
         for node in stream.combined:
-            node.contribute_to_stream(stream)
+            if not isinstance(node, Mapping):
+                node.contribute_to_stream(stream)
         return stream
 
     def __and__(self, other: Any) -> Stream[Any]:
@@ -446,8 +455,17 @@ class Stream(Generic[T]):
         return value
 
     def _merger(self) -> Callable[[Any], Awaitable[Any]] | None:
-        plain = self.join_strategy is None and type(self).on_merge is Stream.on_merge
+        plain = (self.join_strategy is None or self._lookup is not None) and type(self).on_merge is Stream.on_merge
         return None if plain else self.on_merge
+
+    def _lists(self) -> tuple[Processors, ...]:
+        """Return the lists of processors that its values go through, its own last."""
+        return (self.processors,) if self._lookup is None else (*self._lookup.lists, self.processors)
+
+    def _active(self) -> tuple[Processor, ...]:
+        """Return what its values go through: of a stream joined with tables, what its node does and the lookup go first."""
+        own = self.processors.active
+        return own if self._lookup is None else (*self._lookup.active, *own)
 
     # Iterating
 

@@ -261,6 +261,15 @@ class Feed:
             lags[tp] = max(end - at, 0)
         return lags
 
+    def has_passed(self, offsets: Mapping[TP, int]) -> bool:
+        """Tell whether everything before these offsets was taken from the hand-over, or is a hole that was read past. No I/O."""
+        self.lag_asked = time.monotonic()
+        reached = self.reached  # before the buffer is looked at: what it covers is in there, or was taken
+        if self.handover.buffered_bytes:
+            reached = {}
+        taken, starts = self.handover.taken, self.start_offsets
+        return all(max(taken.get(tp, starts.get(tp, 0)), reached.get(tp, 0)) >= offset for tp, offset in offsets.items())
+
     def progress(self, waiting: Mapping[TP, int] | None = None) -> float | None:
         """Return how far between start and stop the records taken are, 0 to 1; None without a stop. ``waiting`` as in ``lag``."""
         if self.handover.ended and self.state == "ended" and not waiting:

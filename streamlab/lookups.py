@@ -1,0 +1,220 @@
+"""Stream-table joins: a lookup for each value of a stream, at the moment at which it is processed.
+
+Nothing is buffered and nothing waits for another side, so this is no merge: what the stream's own processors made of a value goes
+through the lookup, then through the processors of the joined stream, in one loop over the stream's own source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from streamlab.errors import InvalidType, NotSupported, Skip
+from streamlab.events import current_cell, event_of
+from streamlab.joining import joined_class
+from streamlab.processors import Processor, Processors
+
+if TYPE_CHECKING:
+    from streamlab.events import Cell, Event
+    from streamlab.streams import Stream
+
+__all__ = ["Lookup", "lookup_of"]
+
+KeyOf = Callable[[Any], Any]
+
+
+class Lookup:
+    """Joins the values of one stream with tables; shared by the clones of a joined stream.
+
+    Parameters
+    ----------
+    combined : Stream
+        What the join method was called on.
+    fields : tuple
+        Field descriptors, of which those of the value's class make its key; or one callable, for the stream's side; or nothing:
+        the message key.
+    keeps_left : bool
+        Whether a value without a match comes out, with None in the place of what was not found.
+    name : str
+        What the step is called.
+
+    Attributes
+    ----------
+    node : Stream
+        The stream side, whose source is read.
+    tables : tuple of mappings
+        The other sides, in order.
+    step : Processor
+        The lookup, with its counters: ``skipped`` are the values that an inner join found nothing for.
+    """
+
+    def __init__(self, combined: Stream[Any], fields: tuple[Any, ...], *, keeps_left: bool, name: str) -> None:
+        through, self.tables = _sides(combined)
+        self.node = through[0]
+        self._through = through[1:]
+        self._key = _key_of(fields)
+        self._keeps_left = keeps_left
+        self._class = joined_class(1 + len(self.tables))
+        self._nobody = (None,) * len(self.tables)
+        self._all_ready = False
+        self.step = Processor(self._look_up, name, kind="join")
+        self._steps = Processors((self.step,))
+
+    @property
+    def lists(self) -> tuple[Processors, ...]:
+        """The lists of processors that a value goes through, up to the lookup."""
+        before = self.node._lookup
+        first = () if before is None else before.lists
+        return (*first, *(stream.processors for stream in (self.node, *self._through)), self._steps)
+
+    @property
+    def active(self) -> tuple[Processor, ...]:
+        """What a value goes through, up to the lookup."""
+        return tuple(entry for live in self.lists for entry in live.active)
+
+    def _look_up(self, value: Any) -> Any:
+        return self._joined(value) if self._all_ready else self._when_ready(value)
+
+    async def _when_ready(self, value: Any) -> Any:
+        """Wait for the tables first, once, without blocking the loop."""
+        for table in self.tables:
+            if hasattr(table, "ready"):
+                await table.ready()
+        self._all_ready = True
+        return self._joined(value)
+
+    def _joined(self, value: Any) -> Any:
+        key = self._key(value)
+        found: list[Any] = []
+        for table in self.tables:
+            match = _MISSING if key is None else table.get(key, _MISSING)
+            if match is _MISSING:
+                if not self._keeps_left:
+                    raise Skip
+                match = None
+            found.append(match)
+        values = (value, *found)
+        joined = tuple.__new__(self._class, values)
+        joined._row = [math.nan, values, (_Record(current_cell.get()), *self._nobody), True, False, key, None]
+        return joined
+
+
+class _Record:
+    """What a joined value remembers of the record that it was made for."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell | None) -> None:
+        self._cell = cell
+
+    @property
+    def event(self) -> Event | None:
+        """Its event; None of a plain value."""
+        return None if self._cell is None else event_of(self._cell)
+
+
+_MISSING: Any = object()
+
+
+def lookup_of(combined: Stream[Any], kind: str, fields: tuple[Any, ...]) -> Lookup | None:
+    """Return the lookup of a join with tables; None when there is no table.
+
+    Raises
+    ------
+    InvalidType
+        A join that would have to begin at the table's side.
+    NotSupported
+        More than one stream beside the table.
+    """
+    if not any(isinstance(node, Mapping) for node in getattr(combined, "combined", ())):
+        return None
+    if kind not in ("InnerJoin", "LeftJoin"):
+        raise InvalidType(
+            "a table emits nothing by itself, so there is no right or outer join with one: give inner_join(), which drops values "
+            "without a match, or left_join(), which keeps them"
+        )
+    name = "inner_join" if kind == "InnerJoin" else "left_join"
+    return Lookup(combined, fields, keeps_left=kind == "LeftJoin", name=name)
+
+
+def _sides(combined: Stream[Any]) -> tuple[list[Stream[Any]], tuple[Mapping[Any, Any], ...]]:
+    """Return the stream side, followed by streams that only combine it with tables, and the tables."""
+    origin = combined._prev
+    nodes = [*([] if origin is None else [origin]), *combined.combined]
+    tables: dict[int, Mapping[Any, Any]] = {}
+    streams: dict[int, Stream[Any]] = {}
+    for node in nodes:
+        if isinstance(node, Mapping):
+            tables.setdefault(id(node), node)
+        elif node.combined and node.join_strategy is None:
+            inner, inner_tables = _sides(node)
+            streams.update((id(stream), stream) for stream in (*inner, node))
+            tables.update((id(table), table) for table in inner_tables)
+        else:
+            streams.setdefault(id(node), node)
+    sides = [stream for stream in streams.values() if not (stream.combined and stream.join_strategy is None)]
+    if len(sides) != 1:
+        names = ", ".join(stream.shortlabel.removeprefix("Stream: ") for stream in sides)
+        raise NotSupported(
+            f"a table is joined with one stream, not with {names} at once: join the streams first, with within=, then write "
+            "joined.combine(table).left_join()"
+        )
+    rest = [stream for stream in streams.values() if stream is not sides[0]]
+    return [sides[0], *rest], tuple(tables.values())
+
+
+def _key_of(fields: tuple[Any, ...]) -> KeyOf:
+    """Return what picks the key out of a value."""
+    if not fields:
+        return _message_key
+    models = [getattr(field, "model", None) for field in fields]
+    if None not in models:
+        return _by_fields(fields)
+    if any(models):
+        raise InvalidType("a join goes by fields or by functions, not by both")
+    if not callable(fields[0]):
+        raise InvalidType(f"a join goes by fields, such as Order.account_id, or by functions of a value, not by {fields[0]!r}")
+    return _without_none(fields[0])
+
+
+def _by_fields(fields: tuple[Any, ...]) -> KeyOf:
+    groups: dict[type, list[Any]] = {}
+    for field in fields:
+        groups.setdefault(field.model, []).append(field)
+    chosen: dict[type, KeyOf] = {}
+
+    def key(value: Any) -> Any:
+        kind = type(value)
+        pick = chosen.get(kind)
+        if pick is None:
+            group = next((group for model, group in groups.items() if isinstance(value, model)), None)
+            pick = chosen[kind] = _message_key if group is None else _picker(group)
+        return pick(value)
+
+    return key
+
+
+def _picker(group: list[Any]) -> KeyOf:
+    if len(group) == 1:
+        return _without_none(group[0])
+    return _without_none(lambda value: tuple(field(value) for field in group))
+
+
+def _without_none(pick: KeyOf) -> KeyOf:
+    """Return the same with None for a composite key that has a None in it: it matches nothing, as in SQL."""
+
+    def key(value: Any) -> Any:
+        found = pick(value)
+        return None if type(found) is tuple and None in found else found
+
+    return key
+
+
+def _message_key(_value: Any) -> Any:
+    cell = current_cell.get()
+    if cell is None:
+        return None
+    if cell[0] is not None:
+        return cell[0].key
+    return None if cell[3] is None else cell[3].key(cell[1])
