@@ -134,6 +134,13 @@ def table_html(source: Table) -> str:
 
 
 def _entries(source: Table) -> Html:
+    try:
+        return _entries_shown(source)
+    except Exception as exc:  # noqa: BLE001 - objects of users may raise anything, and a repr must not
+        return dim(f"cannot be shown: {type(exc).__name__}")
+
+
+def _entries_shown(source: Table) -> Html:
     first = source.first(MAX_ROWS)
     fields = gather(list(first.values()))
     names = list(islice(fields, MAX_FIELDS))

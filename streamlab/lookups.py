@@ -6,13 +6,12 @@ through the lookup, then through the processors of the joined stream, in one loo
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidType, NotSupported, Skip
 from streamlab.events import current_cell, event_of
-from streamlab.joining import joined_class
+from streamlab.joining import Joined, joined_class
 from streamlab.processors import Processor, Processors
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ class Lookup:
         self._through = through[1:]
         self._key = _key_of(fields)
         self._keeps_left = keeps_left
-        self._class = joined_class(1 + len(self.tables))
-        self._nobody = (None,) * len(self.tables)
+        self._class = _class_of(1 + len(self.tables))
         self._all_ready = False
         self.step = Processor(self._look_up, name, kind="join")
         self._steps = Processors((self.step,))
@@ -74,46 +72,60 @@ class Lookup:
         return tuple(entry for live in self.lists for entry in live.active)
 
     def _look_up(self, value: Any) -> Any:
-        return self._joined(value) if self._all_ready else self._when_ready(value)
-
-    async def _when_ready(self, value: Any) -> Any:
-        """Wait for the tables first, once, without blocking the loop."""
-        for table in self.tables:
-            if hasattr(table, "ready"):
-                await table.ready()
-        self._all_ready = True
-        return self._joined(value)
-
-    def _joined(self, value: Any) -> Any:
+        """Return the joined value, or what is to be awaited for the first one: no loop is blocked while tables are read."""
+        if not self._all_ready:
+            return self._when_ready(value)
         key = self._key(value)
-        found: list[Any] = []
-        for table in self.tables:
-            match = _MISSING if key is None else table.get(key, _MISSING)
+        if len(self.tables) == 1:  # as _found does it, without a loop
+            match = _MISSING if key is None else self.tables[0].get(key, _MISSING)
             if match is _MISSING:
                 if not self._keeps_left:
                     raise Skip
                 match = None
-            found.append(match)
-        values = (value, *found)
-        joined = tuple.__new__(self._class, values)
-        joined._row = [math.nan, values, (_Record(current_cell.get()), *self._nobody), True, False, key, None]
+            joined = _new(self._class, (value, match))
+        else:
+            joined = _new(self._class, (value, *self._found(key)))
+        joined._found_by, joined._cell = key, current_cell.get()
         return joined
 
+    async def _when_ready(self, value: Any) -> Any:
+        for table in self.tables:
+            if hasattr(table, "ready"):
+                await table.ready()
+        self._all_ready = True
+        return self._look_up(value)
 
-class _Record:
-    """What a joined value remembers of the record that it was made for."""
+    def _found(self, key: Any) -> Iterator[Any]:
+        for table in self.tables:
+            match = _MISSING if key is None else table.get(key, _MISSING)
+            if match is _MISSING and not self._keeps_left:
+                raise Skip
+            yield None if match is _MISSING else match
 
-    __slots__ = ("_cell",)
 
-    def __init__(self, cell: Cell | None) -> None:
-        self._cell = cell
+class _LookedUp(Joined):
+    """What a lookup makes: it remembers the record that it was made for, and makes its event when somebody asks for it."""
+
+    _found_by: Any
+    _cell: Cell | None
 
     @property
-    def event(self) -> Event | None:
-        """Its event; None of a plain value."""
-        return None if self._cell is None else event_of(self._cell)
+    def key(self) -> Any:
+        """What was looked up."""
+        return self._found_by
+
+    @property
+    def events(self) -> list[Event | None]:
+        """The stream's event; tables have none."""
+        event = None if self._cell is None else event_of(self._cell)
+        return [event, *[None] * (len(self) - 1)]
 
 
+def _class_of(sides: int) -> Any:
+    return type("Joined", (_LookedUp, joined_class(sides)), {"__module__": __name__})
+
+
+_new: Any = tuple.__new__
 _MISSING: Any = object()
 
 

@@ -103,6 +103,10 @@ class Table(Mapping[Any, Any]):
 
     # Waiting for it
 
+    def begin(self) -> None:
+        """Begin to read, unless that was done before; returns at once. Lookups and ``ready()`` do it by themselves."""
+        self._reading.begin()
+
     async def ready(self) -> Self:
         """Wait until the table is read to its end, without blocking the loop; the table.
 
