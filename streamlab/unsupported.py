@@ -77,7 +77,7 @@ COMMANDS: Mapping[str, str] = {
     "send": "`await agent.send(value=...)` or `await topic.send(value=...)` in a cell",
 }
 NAMES: Mapping[str, str] = {
-    **dict.fromkeys(("Table", "GlobalTable", "SetTable", "SetGlobalTable", "tables"), _TABLE),
+    **dict.fromkeys(("GlobalTable", "SetTable", "SetGlobalTable"), _TABLE),
     **dict.fromkeys(("HoppingWindow", "SlidingWindow", "TumblingWindow", "Window"), _WINDOW),
     **dict.fromkeys(("GSSAPICredentials", "OAuthCredentials", "SASLCredentials", "SSLCredentials"), _CREDENTIALS),
     **dict.fromkeys(("Service", "ServiceT"), _SERVICE),
