@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import streamlab as sl
 from streamlab.joining import Joined
+from streamlab.processors import Processor
 from streamlab.runtime.io import on_io
 from tests.streaming import first, put_all, rest, until
 
@@ -50,6 +51,12 @@ def reading(topic: sl.Topic[Any], **options: Any) -> sl.Stream[Any]:
     return topic.stream(start="earliest", stop="end", **options)
 
 
+def lookup(joined: sl.Stream[Any]) -> Processor:
+    assert joined.join_strategy is not None
+    assert joined.join_strategy.lookup is not None
+    return joined.join_strategy.lookup.step
+
+
 def short(rows: list[Any]) -> list[tuple[int, Any]]:
     return [(row.left.number, row.right) for row in rows]
 
@@ -63,8 +70,10 @@ async def test_inner_drops_what_finds_nothing_and_left_keeps_it(app: sl.App, ord
 
 
 async def test_a_row_is_a_joined_tuple(app: sl.App, orders: Any) -> None:
+    row: Any
     (row,) = await rest(reading(orders).combine({"ada": "gold"}).inner_join(Order.account))
     assert isinstance(row, Joined)
+    row = cast("Any", row)
     assert row == (Order(account="ada", number=0), "gold")
     left, right = row
     assert (row.left, row.right, row.key) == (left, right, "ada")
@@ -133,7 +142,7 @@ async def test_the_streams_processors_come_before_the_lookup_and_the_results_aft
     joined.add_processor(lambda row: (row.left.number, row.right))
     joined.filter(lambda row: row[1] < 2)
     assert await rest(joined) == [(10, 1)]
-    step = joined.join_strategy.lookup.step
+    step = lookup(joined)
     assert (step.seen, step.passed, step.skipped) == (3, 2, 1)
     assert [entry.seen for entry in stream.processors] == [3]
     assert [(entry.seen, entry.passed) for entry in joined.processors] == [(2, 2), (2, 1)]
@@ -221,7 +230,7 @@ async def test_several_tables_and_joins_of_joins(app: sl.App, orders: Any) -> No
     inner.add_processor(lambda row: row.left)
     outer = inner.combine(sizes).left_join(Order.account)
     assert short(await rest(outer)) == [(0, 1), (1, None)]
-    assert inner.join_strategy.lookup.step.skipped == 1
+    assert lookup(inner).skipped == 1
 
 
 async def test_a_streams_own_processors_between_two_tables(app: sl.App) -> None:
@@ -295,9 +304,10 @@ async def test_a_key_that_cannot_be_looked_up_is_an_error(app: sl.App) -> None:
 
 async def test_what_fails_can_be_put_through_again(app: sl.App, orders: Any) -> None:
     table: dict[str, int] = {"ada": 1}
-    joined = orders.stream(start="earliest").combine(table).inner_join(lambda order: {"ada": "ada"}[order.account]).run()
+    joined = orders.stream(start="earliest").combine(table).inner_join(lambda order: {"ada": "ada"}[order.account])
     got: list[Any] = []
     joined.add_processor(lambda row: got.append(row.right) or row)
+    joined.run()
     await until(lambda: joined.errors.total == 2 and got)
     assert [entry.processor for entry in joined.errors] == ["inner_join", "inner_join"]
     assert joined.retry(joined.errors) == 2
