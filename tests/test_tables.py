@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import streamlab as sl
 from streamlab.broker.base import NewRecord
 from streamlab.runtime.io import on_io
-from tests.streaming import until
+from tests.streaming import HeldSchema, until
 
 Written = list[tuple[str | None, str | None]]
 
@@ -254,7 +254,7 @@ async def test_waiting_blocks_no_loop_and_may_be_cancelled(app: sl.App, topic_na
     await topic_with(app, topic_name, [("a", "1")])
     table = app.table(topic_name)
     hold = threading.Event()
-    table._reading._schema = _Held(hold)
+    table._reading._schema = HeldSchema(hold)
     waiting = [asyncio.create_task(table.ready()) for _ in range(2)]
     await until(lambda: table.state == "loading")
     with pytest.raises(TimeoutError, match=r"within 0.01 s: loading"):
@@ -262,18 +262,6 @@ async def test_waiting_blocks_no_loop_and_may_be_cancelled(app: sl.App, topic_na
     waiting[0].cancel()
     hold.set()
     assert (await waiting[1])["a"] == 1
-
-
-class _Held(sl.Schema):
-    """Decodes when it is told to."""
-
-    def __init__(self, hold: threading.Event) -> None:
-        super().__init__()
-        self._hold = hold
-
-    def value_decoder(self) -> Any:
-        assert self._hold.wait(5)
-        return super().value_decoder()
 
 
 async def test_who_decodes_its_records_cannot_look_into_it(app: sl.App, topic_name: str) -> None:
