@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streamlab.events import Event, event_of, made_event
+from streamlab.events import Carrier, Event, event_of, made_event
 from streamlab.loops import FOREVER
 from streamlab.outcomes import ack_cell, cell_item
 
@@ -111,6 +111,10 @@ class Basket:
             raise
         return len(self.items) - before, None
 
+    def watch(self, stores: Iterable[AckStore]) -> None:
+        """Look out for partitions that are revoked, of which carriers come."""
+        self._stores.update(stores)
+
     def mark(self, opened: OpenedBatch | None) -> None:
         """Say what opens the items that come from now on."""
         marks, here = self._marks, len(self.items)
@@ -140,7 +144,7 @@ class Basket:
             (value, item, opened)
             for opened, run in self.runs()
             for item, value in zip(run, values, strict=False)
-            if opened is None or opened.store is None or not (opened.store.closed and opened.store.withdraw(item[0]))
+            if not _is_lost(item, opened)
         ]
         self._empty()
         for value, item, opened in kept:
@@ -193,7 +197,7 @@ class Basket:
         if opened is not None:
             record = KeptRecord._make(item)
             return [None, record, opened.decode_again(record, value), opened, self.loop]
-        return [item, None, None, None, self.loop] if isinstance(item, Event) else [None, None, item, None, self.loop]
+        return [item, None, None, None, self.loop] if isinstance(item, Carrier) else [None, None, item, None, self.loop]
 
     @property
     def events(self) -> list[Event | None]:
@@ -211,7 +215,7 @@ class Basket:
         for opened, items in self.runs():
             if opened is None:
                 for item in items:
-                    if isinstance(item, Event) and item is not (self._last and self._last[0]):
+                    if isinstance(item, Carrier) and item is not (self._last and self._last[0]):
                         item.ack()
             elif opened.store is not None:
                 for item in items:
@@ -239,7 +243,13 @@ class Basket:
         if self._last is not None and index == len(self.items) - 1:
             return made_event(self._last)
         item = self.items[index]
-        return item if isinstance(item, Event) else None
+        return item.made_event() if isinstance(item, Carrier) else None
+
+
+def _is_lost(item: Any, opened: OpenedBatch | None) -> bool:
+    if opened is None:
+        return isinstance(item, Carrier) and item.is_lost()
+    return opened.store is not None and opened.store.closed and opened.store.withdraw(item[0])
 
 
 def _kept(record: Any) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streamlab.app import App
     from streamlab.channels import Channel
 
-__all__ = ["TP", "Event", "Message", "RecordMetadata", "current_event", "shortened"]
+__all__ = ["TP", "Carrier", "Event", "Message", "RecordMetadata", "current_event", "shortened"]
 
 shortened = reprlib.Repr()
 """Shows values of any size in a line: a message may have 10 MB."""
@@ -183,7 +183,30 @@ class _Existing:
 EXISTING = _Existing()
 
 
-class Event:
+class Carrier:
+    """What a run may hold besides records and plain values: something with a value, to be acked when that is done."""
+
+    __slots__ = ()
+    value: Any
+
+    def ack(self) -> bool:
+        """Say that the stream is done with it; harmless when repeated."""
+        raise NotImplementedError
+
+    def as_event(self) -> Event | None:
+        """Return its event, made now if need be; None when it has none."""
+        raise NotImplementedError
+
+    def made_event(self) -> Event | None:
+        """Return its event if there is one already."""
+        raise NotImplementedError
+
+    def is_lost(self) -> bool:
+        """Tell whether its partition was revoked before it was acked: then it is no longer ours, and nothing of it is committed."""
+        return False
+
+
+class Event(Carrier):
     """A decoded message on its way through a stream.
 
     Attributes
@@ -217,6 +240,14 @@ class Event:
         True only for the call that makes the message acked: with several streams on one channel, the last one's.
         """
         return self.message.ack()
+
+    def as_event(self) -> Event:
+        """Return itself."""
+        return self
+
+    def made_event(self) -> Event:
+        """Return itself."""
+        return self
 
     async def send(  # noqa: PLR0913 - Faust's signature
         self,
@@ -292,7 +323,7 @@ class Event:
         return event_html(self)
 
 
-# What the running code works on, made for every item: (event or None, record, value, opened batch, loop).
+# What the running code works on, made for every item: (event or other carrier or None, record, value, opened batch, loop).
 # An event of the second to fourth is made when somebody asks for it. A tuple, because that is the quickest to make; a list
 # where the event has to be remembered. A sixth thing in it says that the value is a processed one: the record is decoded again.
 PLAIN_CELL = 5
@@ -308,15 +339,17 @@ def event_in(cell: Cell | None) -> Event | None:
 
 def event_of(cell: Cell) -> Event | None:
     """Return the cell's event, made now if nobody asked for it before."""
-    event: Event | None = cell[0]
-    if event is not None or cell[3] is None:
-        return event
+    carrier: Carrier | None = cell[0]
+    if carrier is not None:
+        return carrier.as_event()
+    if cell[3] is None:
+        return None
     loop = cell[4]
     if loop.event_cell is not cell:
         value = cell[2] if len(cell) == PLAIN_CELL else cell[3].decode_again(cell[1], cell[2])
         loop.event = cell[3].build(cell[1], value)
         loop.event_cell = cell
-    event = loop.event
+    event: Event | None = loop.event
     if isinstance(cell, list):
         cell[0] = event
     return event
@@ -324,8 +357,11 @@ def event_of(cell: Cell) -> Event | None:
 
 def made_event(cell: Cell) -> Event | None:
     """Return the cell's event if there is one already."""
-    event: Event | None = cell[4].event if cell[4].event_cell is cell else cell[0]
-    return event
+    if cell[4].event_cell is cell:
+        event: Event | None = cell[4].event
+        return event
+    carrier: Carrier | None = cell[0]
+    return None if carrier is None else carrier.made_event()
 
 
 def current_event() -> Event | None:

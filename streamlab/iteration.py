@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab import lifecycle
 from streamlab.baskets import Basket
 from streamlab.errors import Skip
-from streamlab.events import Cell, Event, current_cell
+from streamlab.events import Carrier, Cell, current_cell
 from streamlab.loops import Loop
 from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, fell_out, left
 from streamlab.tracebacks import forget_frames
@@ -45,12 +45,14 @@ NO_ITEM = Marker("NO_ITEM")
 class Timer:
     """A deadline that the reader of ``iterate`` sets, on the clock of ``perf_counter``."""
 
-    __slots__ = ("deadline",)
+    __slots__ = ("deadline", "waits")
     rings = False
     """Whether its reader acts on the deadline by itself while a processor is awaited: it gets no LATE then."""
 
     def __init__(self) -> None:
         self.deadline: float | None = None
+        self.waits = False
+        """Whether the loop waits for its source, which has nothing now."""
 
     def begin(self, began: float, first_s: float) -> None:
         """Set the deadline for a basket that got its first value; the work on that had begun then."""
@@ -92,7 +94,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
         How often the stream had been stopped when the loop was asked for; now by default.
     """
     source = stream._source
-    await lifecycle.loop_begins(stream)
+    await lifecycle.loop_begins(stream, keep_going=keep_going)
     loop = Loop(*stream._lists())
     filled = Basket() if basket is None else basket
     filled.loop = loop
@@ -136,6 +138,8 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                 continue
             if basket is not None:
                 basket.mark(opened)
+                if source.stores:
+                    basket.watch(source.stores)
             if (
                 basket is not None
                 and basket.wanted
@@ -165,7 +169,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     slow, sampled = True, number  # what comes now may be
                     break
                 if opened is None:
-                    if isinstance(item, Event):
+                    if isinstance(item, Carrier):
                         value = item.value
                         cell: Cell = (item, None, None, None, loop)
                     else:
@@ -269,7 +273,13 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
             stream._cell = processor = None
             if timer is not None and timer.passed():
                 yield LATE
-            if not await source.fill(undisturbed, None if timer is None else timer.left()):
+            if timer is None:
+                filled_up = await source.fill(undisturbed, None)
+            else:
+                timer.waits = True
+                filled_up = await source.fill(undisturbed, timer.left())
+                timer.waits = False
+            if not filled_up:
                 return
             last = perf_counter()
     finally:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from streamlab.lookups import lookup_of
+if TYPE_CHECKING:
+    from streamlab.lookups import Lookup
 
 __all__ = ["InnerJoin", "Join", "LeftJoin", "OuterJoin", "RightJoin"]
 
@@ -24,8 +25,8 @@ class Join:
         by_field = all(hasattr(field, "model") for field in fields)
         self.fields: Any = {field.model: field for field in fields} if by_field else fields
         self.stream = stream
-        self.lookup = lookup_of(stream, type(self).__name__, fields)
-        """The step that joins with tables; None of a join without a table."""
+        self.lookup: Lookup | None = None
+        """What looks keys up in tables, of a join with tables."""
 
     async def process(self, event: Any) -> Any:
         """Join a value with the others; not there yet, as in Faust."""

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import AlreadyStarted, InvalidState, InvalidValue, NotSupported, StreamClosed
+from streamlab.errors import AlreadyStarted, InvalidState, InvalidValue, StreamClosed
 from streamlab.runtime.discovery import standing
 from streamlab.runtime.io import on_io
 from streamlab.runtime.relay import Relay
@@ -306,20 +306,16 @@ def close_soon(stream: Stream[Any]) -> None:
         stream._drive.cancel_soon()
 
 
-async def loop_begins(stream: Stream[Any]) -> None:
+async def loop_begins(stream: Stream[Any], *, keep_going: bool) -> None:
     """Start the stream if it is not: then the end of its last loop puts it to rest."""
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
-    if stream.combined and stream._lookup is None:
-        nodes = ", ".join(str(node) for node in stream.combined)
-        raise NotSupported(
-            f"a combined stream shows what it combines, but merging is not there yet: iterate each of {nodes} by itself"
-        )
     if stream._loops and not stream.app.conf.ack_on_error:
         await _let_abandoned_loops_end()
     stream._finalized = True
     stream.task_owner = asyncio.current_task()
     stream._loops += 1
+    stream._source.begin(stream, keep_going=keep_going)
     if not stream.started and not stream._halted:
         stream._implicit = True
         try:
@@ -338,6 +334,8 @@ async def _let_abandoned_loops_end() -> None:
 async def loop_ends(stream: Stream[Any]) -> None:
     """Put the chain to rest after the last loop over a stream that a loop had started, ready for the next one."""
     stream._loops -= 1
+    if not stream._loops:
+        await stream._source.rest()
     if stream._implicit and not stream._loops and not stream._halted:
         for other in related(stream):
             await stop_draining(other)

@@ -1,7 +1,7 @@
 """Stream-table joins: a lookup for each value of a stream, at the moment at which it is processed.
 
-Nothing is buffered and nothing waits for another side, so this is no merge: what the stream's own processors made of a value goes
-through the lookup, then through the processors of the joined stream, in one loop over the stream's own source.
+Nothing is buffered and nothing waits for another side: the lookup is a step before the processors of the joined stream, whose
+source reads the one stream side.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import InvalidType, NotSupported, Skip
 from streamlab.events import current_cell, event_of
 from streamlab.joining import Joined, joined_class
+from streamlab.joins import InnerJoin, LeftJoin
+from streamlab.merging import inputs_of
 from streamlab.processors import Processor, Processors
 
 if TYPE_CHECKING:
     from streamlab.events import Cell, Event
+    from streamlab.joins import Join
     from streamlab.streams import Stream
 
 __all__ = ["Lookup", "lookup_of"]
@@ -28,11 +31,10 @@ class Lookup:
 
     Parameters
     ----------
-    combined : Stream
-        What the join method was called on.
-    fields : tuple
-        Field descriptors, of which those of the value's class make its key; or one callable, for the stream's side; or nothing:
-        the message key.
+    tables : tuple of mappings
+        The other sides, in order.
+    key_of : callable
+        Gives the key of a value that is being processed; None finds nothing.
     keeps_left : bool
         Whether a value without a match comes out, with None in the place of what was not found.
     name : str
@@ -40,36 +42,17 @@ class Lookup:
 
     Attributes
     ----------
-    node : Stream
-        The stream side, whose source is read.
-    tables : tuple of mappings
-        The other sides, in order.
-    step : Processor
-        The lookup, with its counters: ``skipped`` are the values that an inner join found nothing for.
+    steps : Processors
+        The lookup alone, with its counters: ``skipped`` are the values that an inner join found nothing for.
     """
 
-    def __init__(self, combined: Stream[Any], fields: tuple[Any, ...], *, keeps_left: bool, name: str) -> None:
-        through, self.tables = _sides(combined)
-        self.node = through[0]
-        self._through = through[1:]
-        self._key = _key_of(fields)
+    def __init__(self, tables: tuple[Mapping[Any, Any], ...], key_of: KeyOf, *, keeps_left: bool, name: str) -> None:
+        self.tables = tables
+        self.steps = Processors((Processor(self._look_up, name, kind="join"),))
+        self._key = key_of
         self._keeps_left = keeps_left
-        self._class = _class_of(1 + len(self.tables))
+        self._class = _class_of(1 + len(tables))
         self._all_ready = False
-        self.step = Processor(self._look_up, name, kind="join")
-        self._steps = Processors((self.step,))
-
-    @property
-    def lists(self) -> tuple[Processors, ...]:
-        """The lists of processors that a value goes through, up to the lookup."""
-        before = self.node._lookup
-        first = () if before is None else before.lists
-        return (*first, *(stream.processors for stream in (self.node, *self._through)), self._steps)
-
-    @property
-    def active(self) -> tuple[Processor, ...]:
-        """What a value goes through, up to the lookup."""
-        return tuple(entry for live in self.lists for entry in live.active)
 
     def _look_up(self, value: Any) -> Any:
         """Return the joined value, or what is to be awaited for the first one: no loop is blocked while tables are read."""
@@ -129,51 +112,50 @@ _new: Any = tuple.__new__
 _MISSING: Any = object()
 
 
-def lookup_of(combined: Stream[Any], kind: str, fields: tuple[Any, ...]) -> Lookup | None:
-    """Return the lookup of a join with tables; None when there is no table.
+def lookup_of(combined: Stream[Any], strategy: Join, fields: tuple[Any, ...]) -> Lookup:
+    """Return the lookup of a combined stream that has a table among its nodes.
+
+    Parameters
+    ----------
+    combined : Stream
+        What the join method was called on.
+    strategy : Join
+    fields : tuple
+        Field descriptors, of which those of the value's class make its key; or a function, for the stream's side; or nothing:
+        the message key.
 
     Raises
     ------
     InvalidType
-        A join that would have to begin at the table's side.
+        A join that would have to begin at the table's side; fields that are none.
     NotSupported
         More than one stream beside the table.
     """
-    if not any(isinstance(node, Mapping) for node in getattr(combined, "combined", ())):
-        return None
-    if kind not in ("InnerJoin", "LeftJoin"):
+    if not isinstance(strategy, InnerJoin | LeftJoin):
         raise InvalidType(
             "a table emits nothing by itself, so there is no right or outer join with one: give inner_join(), which drops values "
             "without a match, or left_join(), which keeps them"
         )
-    name = "inner_join" if kind == "InnerJoin" else "left_join"
-    return Lookup(combined, fields, keeps_left=kind == "LeftJoin", name=name)
-
-
-def _sides(combined: Stream[Any]) -> tuple[list[Stream[Any]], tuple[Mapping[Any, Any], ...]]:
-    """Return the stream side, followed by streams that only combine it with tables, and the tables."""
-    origin = combined._prev
-    nodes = [*([] if origin is None else [origin]), *combined.combined]
-    tables: dict[int, Mapping[Any, Any]] = {}
-    streams: dict[int, Stream[Any]] = {}
-    for node in nodes:
-        if isinstance(node, Mapping):
-            tables.setdefault(id(node), node)
-        elif node.combined and node.join_strategy is None:
-            inner, inner_tables = _sides(node)
-            streams.update((id(stream), stream) for stream in (*inner, node))
-            tables.update((id(table), table) for table in inner_tables)
-        else:
-            streams.setdefault(id(node), node)
-    sides = [stream for stream in streams.values() if not (stream.combined and stream.join_strategy is None)]
+    sides = inputs_of(combined)
     if len(sides) != 1:
         names = ", ".join(stream.shortlabel.removeprefix("Stream: ") for stream in sides)
         raise NotSupported(
             f"a table is joined with one stream, not with {names} at once: join the streams first, with within=, then write "
             "joined.combine(table).left_join()"
         )
-    rest = [stream for stream in streams.values() if stream is not sides[0]]
-    return [sides[0], *rest], tuple(tables.values())
+    keeps_left = isinstance(strategy, LeftJoin)
+    tables = {id(table): table for table in _tables(combined)}
+    name = "left_join" if keeps_left else "inner_join"
+    return Lookup(tuple(tables.values()), _key_of(fields), keeps_left=keeps_left, name=name)
+
+
+def _tables(combined: Stream[Any]) -> Iterator[Mapping[Any, Any]]:
+    """Yield the tables among the nodes, and those of nodes that only combine."""
+    for node in [combined._origin, *combined.combined]:
+        if isinstance(node, Mapping):
+            yield node
+        elif node is not None and node.combined and node.join_strategy is None:
+            yield from _tables(node)
 
 
 def _key_of(fields: tuple[Any, ...]) -> KeyOf:
@@ -225,8 +207,4 @@ def _without_none(pick: KeyOf) -> KeyOf:
 
 def _message_key(_value: Any) -> Any:
     cell = current_cell.get()
-    if cell is None:
-        return None
-    if cell[0] is not None:
-        return cell[0].key
-    return None if cell[3] is None else cell[3].key(cell[1])
+    return None if cell is None else getattr(cell[0], "key", None)

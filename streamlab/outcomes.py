@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import DecodeError, KeyDecodeError, Skip
-from streamlab.events import made_event
+from streamlab.events import event_of, made_event
 from streamlab.failures import StreamError
 from streamlab.tracebacks import forget_frames
 
@@ -34,6 +34,9 @@ DROPPED = Marker("DROPPED")
 
 def ack_cell(cell: Cell) -> None:
     """Ack what a cell was made from, without making an event for it."""
+    if cell[0] is not None:
+        cell[0].ack()
+        return
     event = made_event(cell)
     if event is not None:
         event.ack()
@@ -101,9 +104,11 @@ def failure(cell: Cell, processor: str | None, error: BaseException) -> StreamEr
     """Describe what failed on a cell's item."""
     if cell[3] is not None:
         return _failed_record(cell[1], cell[3], error, processor)
-    if cell[0] is None:
-        return StreamError(None, None, None, None, None, cell[2], error, processor, item=cell[2])
-    message = cell[0].message
+    event = event_of(cell)
+    if event is None:
+        value, item = (cell[2], cell[2]) if cell[0] is None else (cell[0].value, cell[0])
+        return StreamError(None, None, None, None, None, value, error, processor, item=item)
+    message = event.message
     place = (message.topic, message.partition, message.offset, message.timestamp, message.key, message.value)
     return StreamError(*place, error, processor, message.headers, message.timestamp_type, cell[0])
 

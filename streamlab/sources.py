@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -22,6 +22,8 @@ from streamlab.events import TP, Event, Message
 from streamlab.queues import Bell
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from streamlab.app import App
     from streamlab.broker.base import BrokerRecord
     from streamlab.codecs import Schema
@@ -160,6 +162,11 @@ NOTHING: Run = (iter(()), None)
 class Source:
     """Shared by the readers of one channel iterator: the run they are in, and how to get the next one."""
 
+    is_merge = False
+    """Whether it hands out values of other streams as they are."""
+    stores: AbstractSet[AckStore] = frozenset()
+    """Where carriers in its runs are acked, that come of groups."""
+
     def __init__(self) -> None:
         self.run: Run = NOTHING
         self.users: weakref.WeakSet[Stream[Any]] = weakref.WeakSet()
@@ -174,6 +181,12 @@ class Source:
         """Put an item back: it is the next one that any reader gets."""
         self._set_aside.appendleft(self.run)
         self.run = (iter((item,)), opened)
+        self.bell.ring()
+
+    def give_back_all(self, items: Sequence[Any], opened: OpenedBatch | None) -> None:
+        """Put several items back: the first of them is the next one that any reader gets."""
+        self._set_aside.appendleft(self.run)
+        self.run = (iter(items), opened)
         self.bell.ring()
 
     def abandon(self, run: Run) -> None:
@@ -213,6 +226,16 @@ class Source:
         Returns False at the end of the source; True otherwise, also when there is no run yet. Raises what was thrown in.
         """
         raise NotImplementedError
+
+    def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
+        """Know that a loop over a stream begins, and whether that goes on when something fails."""
+
+    async def rest(self) -> None:
+        """Know that the last loop over a stream is over."""
+
+    def behind(self) -> set[TP | None]:
+        """Return the partitions of which more is known to come than is at hand; None in it stands for something else."""
+        return set()
 
     def waiting(self) -> dict[TP, int]:
         """Return the offsets of the first records that no reader has come to, in partitions of which such batches are here."""
@@ -325,6 +348,11 @@ class ChannelSource(Source):
     def waiting(self) -> dict[TP, int]:
         """Return the first offset of each partition's batches that are not opened yet; from any thread."""
         return {batch.tp: batch.first_offset for batch in reversed(tuple(self._batches))}
+
+    def behind(self) -> set[TP | None]:
+        """Return the partitions of which more is known to come, or of which it is not known."""
+        found: set[TP | None] = {None} if self.queue.items else set()
+        return found if self.feed is None else found | self.feed.behind(self.waiting())
 
     def close(self) -> None:
         """Close the feed, remembering where it stood, and forget what is put in from now on."""

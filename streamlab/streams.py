@@ -8,14 +8,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle
-from streamlab.channels import Channel
+from streamlab.channels import Channel, seconds
 from streamlab.errors import InvalidState, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
 from streamlab.lifecycle import KEEP
+from streamlab.lookups import lookup_of
 from streamlab.loops import FOREVER
+from streamlab.merged import MergeSource, StreamsSource
 from streamlab.processors import Processors, filter_by
 from streamlab.runtime.subscriptions import subscribed
 from streamlab.sources import PlainSource
@@ -99,16 +101,16 @@ class Stream(Generic[T]):
     ) -> None:
         self.app = app
         self.channel = channel
-        lookup = self._lookup = None if join_strategy is None else join_strategy.lookup
-        if lookup is not None:
-            self._source: Source = lookup.node._source
-        else:
-            self._source = channel.source if isinstance(channel, Channel) else PlainSource.over(channel)
-        self._source.users.add(self)
         self.processors = Processors.of(processors)
         """The live, ordered, named list; change it at any time, from any thread."""
         self.combined: list[Any] = list(combined or ())
+        if self.combined:
+            self._reads(MergeSource())
+        else:
+            self._reads(channel.source if isinstance(channel, Channel) else PlainSource.over(channel))
+        self._origin: Stream[Any] | None = None
         self.join_strategy = join_strategy
+        self._lookup = None if join_strategy is None else join_strategy.lookup
         self.beacon = beacon
         self.concurrency_index = concurrency_index
         self.active_partitions = active_partitions
@@ -143,6 +145,10 @@ class Stream(Generic[T]):
         self._waits: set[lifecycle.Wait] = set()
         self._reset()
         app._register(self)
+
+    def _reads(self, source: Source) -> None:
+        self._source = source
+        source.users.add(self)
 
     def _reset(self) -> None:
         self._started = self._implicit = self._halted = False
@@ -275,7 +281,12 @@ class Stream(Generic[T]):
 
     def clone(self, **kwargs: Any) -> Self:
         """Return a stream of the same class over the same channel iterator, with which it competes for items."""
-        return type(self)(**{**self.info(), **kwargs})
+        copy = type(self)(**{**self.info(), **kwargs})
+        if self.combined and copy.combined == self.combined:
+            copy._origin = self._origin
+            if isinstance(copy._source, StreamsSource):
+                copy._source.take_after(self._source)
+        return copy
 
     def __copy__(self) -> Self:
         return self.clone()
@@ -405,7 +416,7 @@ class Stream(Generic[T]):
 
     # Several streams
 
-    def combine(self, *nodes: Any, **kwargs: Any) -> Stream[Any]:
+    def combine(self, *nodes: Any, max_idle: float | timedelta | str | None = 0.0, **kwargs: Any) -> Stream[Any]:
         """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``.
 
         A node may be a table, or any mapping, for ``inner_join`` or ``left_join`` with it: a lookup for each value.
@@ -413,6 +424,8 @@ class Stream(Generic[T]):
         if self._finalized:
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
+        stream._origin = self
+        stream._reads(MergeSource(max_idle=seconds(max_idle)))
         for node in stream.combined:
             if not isinstance(node, Mapping):
                 node.contribute_to_stream(stream)
@@ -431,21 +444,23 @@ class Stream(Generic[T]):
 
     def join(self, *fields: Any) -> Self:
         """Return a clone that joins on these fields, keeping every value of the last side."""
-        return self._join(joins.RightJoin(stream=self, fields=fields))
+        return self._join(joins.RightJoin(stream=self, fields=fields), fields)
 
     def left_join(self, *fields: Any) -> Self:
         """Return a clone that joins on these fields, keeping every value of the first side."""
-        return self._join(joins.LeftJoin(stream=self, fields=fields))
+        return self._join(joins.LeftJoin(stream=self, fields=fields), fields)
 
     def inner_join(self, *fields: Any) -> Self:
         """Return a clone that joins on these fields, keeping pairs only."""
-        return self._join(joins.InnerJoin(stream=self, fields=fields))
+        return self._join(joins.InnerJoin(stream=self, fields=fields), fields)
 
     def outer_join(self, *fields: Any) -> Self:
         """Return a clone that joins on these fields, keeping every value of each side."""
-        return self._join(joins.OuterJoin(stream=self, fields=fields))
+        return self._join(joins.OuterJoin(stream=self, fields=fields), fields)
 
-    def _join(self, strategy: joins.Join) -> Self:
+    def _join(self, strategy: joins.Join, fields: tuple[Any, ...]) -> Self:
+        if any(isinstance(node, Mapping) for node in self.combined):
+            strategy.lookup = lookup_of(self, strategy, fields)
         return self.clone(join_strategy=strategy)
 
     async def on_merge(self, value: Any = None) -> Any:
@@ -459,13 +474,13 @@ class Stream(Generic[T]):
         return None if plain else self.on_merge
 
     def _lists(self) -> tuple[Processors, ...]:
-        """Return the lists of processors that its values go through, its own last."""
-        return (self.processors,) if self._lookup is None else (*self._lookup.lists, self.processors)
+        """Return the lists of processors that its values go through: of a join with tables, the lookup goes before its own."""
+        return (self.processors,) if self._lookup is None else (self._lookup.steps, self.processors)
 
     def _active(self) -> tuple[Processor, ...]:
-        """Return what its values go through: of a stream joined with tables, what its node does and the lookup go first."""
+        """Return what its values go through now."""
         own = self.processors.active
-        return own if self._lookup is None else (*self._lookup.active, *own)
+        return own if self._lookup is None else (*self._lookup.steps.active, *own)
 
     # Iterating
 
@@ -654,7 +669,7 @@ class Stream(Generic[T]):
 
     async def send(self, value: Any) -> None:
         """Give a value, or an event, to this stream's own iterator only; safe from any thread and loop."""
-        if isinstance(self._source, PlainSource):
+        if isinstance(self._source, PlainSource | StreamsSource):
             await self._source.send(value)
         else:
             await self.channel.queue.put(value)

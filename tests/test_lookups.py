@@ -12,7 +12,7 @@ import streamlab as sl
 from streamlab.joining import Joined
 from streamlab.processors import Processor
 from streamlab.runtime.io import on_io
-from tests.streaming import HeldSchema, first, put_all, rest, until
+from tests.streaming import HeldSchema, first, rest, until
 
 
 class Order(sl.Record):
@@ -55,7 +55,7 @@ def reading(topic: sl.Topic[Any], **options: Any) -> sl.Stream[Any]:
 def lookup(joined: sl.Stream[Any]) -> Processor:
     assert joined.join_strategy is not None
     assert joined.join_strategy.lookup is not None
-    return joined.join_strategy.lookup.step
+    return joined.join_strategy.lookup.steps[0]
 
 
 def short(rows: list[Any]) -> list[tuple[int, Any]]:
@@ -157,10 +157,11 @@ async def test_processors_of_both_change_while_it_runs(app: sl.App) -> None:
     joined = stream.combine({"A": 1, "a": 2}).left_join(lambda value: value)
     async with asyncio.timeout(5):
         values = aiter(joined)
-        await put_all(channel, "aa")
+        await channel.send(value="a")
         assert await anext(values) == ("A", 1)
         stream.processors.replace("case", str.lower)
         joined.add_processor(lambda row: row.right)
+        await channel.send(value="a")
         assert await anext(values) == 2
         await values.aclose()
 
@@ -212,6 +213,23 @@ async def test_many_streams_share_a_table(app: sl.App, orders: Any, accounts: An
     assert table.records_total == 5
     await streams[0].stop()
     assert table.state == "current"
+
+
+async def test_a_stream_that_runs_in_the_background_gives_the_join_all_it_gets(app: sl.App) -> None:
+    """As an explorer of it does: the join takes nothing away."""
+    channel = app.channel()
+    stream = channel.stream().run()
+    joined = stream.combine({"a": 1}).left_join(lambda value: value)
+    values = aiter(joined)
+    async with asyncio.timeout(5):
+        waiting = asyncio.ensure_future(anext(values))
+        await until(lambda: stream._drive is not None and stream._drive._subscriptions)
+        for value in "ab":
+            await channel.send(value=value)
+        assert [await waiting, await anext(values)] == [("a", 1), ("b", None)]
+    await until(lambda: stream.events_total == 2)
+    await values.aclose()
+    await stream.stop()
 
 
 async def test_several_tables_and_joins_of_joins(app: sl.App, orders: Any) -> None:

@@ -121,6 +121,8 @@ class Feed:
         self.state: State = "idle"
         self.state_detail = ""
         self.reading = False
+        self.placed = False
+        """Whether it is known which partitions are read, and from where."""
         self.reached: dict[TP, int] = {}
         self.ends_known: dict[TP, int] = {}
         self.lag_asked = 0.0
@@ -269,6 +271,21 @@ class Feed:
             reached = {}
         taken, starts = self.handover.taken, self.start_offsets
         return all(max(taken.get(tp, starts.get(tp, 0)), reached.get(tp, 0)) >= offset for tp, offset in offsets.items())
+
+    def behind(self, waiting: Mapping[TP, int]) -> set[TP | None]:
+        """Return the partitions of which more is known to come; None is in it while it is not known which there are.
+
+        A partition is among them while its end is not known. ``waiting`` as in ``lag``.
+        """
+        if self.state in ("ended", "stopped", "failed"):
+            return set(waiting)
+        if not self.placed:
+            return {None}
+        self.lag_asked = time.monotonic()
+        lags, ends = self.lag(waiting), self.end_offsets or {}
+        here = self.stores.keys() if self.group is not None else self.start_offsets.keys()
+        over = {tp for tp, end in ends.items() if self.ends_known.get(tp, end) - lags.get(tp, 0) >= end}
+        return {*waiting, *(tp for tp in here if lags.get(tp, 1) and tp not in over)}
 
     def progress(self, waiting: Mapping[TP, int] | None = None) -> float | None:
         """Return how far between start and stop the records taken are, 0 to 1; None without a stop. ``waiting`` as in ``lag``."""

@@ -133,6 +133,7 @@ class Member(Pump):
             self._failure = error
         for tp in tps:
             self.feed.stores[tp] = AckStore(tp, generation)
+        self.feed.placed = True
         self.feed.notice(f"rebalanced: reading {_names(tps)}")
 
     async def _place(self, tps: frozenset[TP]) -> None:

@@ -33,6 +33,7 @@ class Observer(Pump):
         tps = await self.outages.first(lambda: discovery.discover(self.feed))
         self._next = await self.outages.insist(lambda: self._starts(tps))
         self.feed.start_offsets = dict(self._next)
+        self.feed.placed = True
         self.limits.set_times(self._next, self.start, self.stop)
         stop = self.stop
         if stop is not None and not self.stops_later:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 from streamlab.baskets import KeptRecord
-from streamlab.events import Event, current_cell
+from streamlab.events import Carrier, current_cell
 from streamlab.iteration import FULL, LATE, Timer
 from streamlab.loops import Loop
 from streamlab.queues import FlowControlQueue
@@ -86,6 +86,8 @@ async def subscribed(
                     yield FULL
             if drive.ended and not queue.items:
                 return
+            if timer is not None:
+                timer.waits = not queue.items
             await queue.filled.wait(lambda: queue.items or drive.ended, timeout_s=None if timer is None else timer.left())
             if timer is not None and timer.passed() and not queue.items:
                 yield LATE
@@ -99,4 +101,4 @@ async def subscribed(
 def _cell(value: Any, item: Any, opened: OpenedBatch | None, loop: Loop) -> Cell:
     if opened is not None:
         return (None, KeptRecord._make(item), value, opened, loop, True)
-    return (item, None, None, None, loop) if isinstance(item, Event) else (None, None, item, None, loop)
+    return (item, None, None, None, loop) if isinstance(item, Carrier) else (None, None, item, None, loop)

@@ -1,0 +1,187 @@
+"""What a stream that reads other streams gets and hands out: values of its nodes, and what is made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from streamlab.baskets import KeptRecord
+from streamlab.errors import KeyDecodeError
+from streamlab.events import Carrier, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamlab.events import TP
+    from streamlab.runtime.acks import AckStore
+    from streamlab.sources import OpenedBatch, Source
+
+__all__ = ["Arrival", "Heard", "Output"]
+
+
+class Arrival(Carrier):
+    """One value of a node, after the node's own processors.
+
+    Attributes
+    ----------
+    timestamp : float
+        Of its message, in seconds; of a plain value, when it was read.
+    side : int
+        Which node it comes from.
+    value : Any
+    item, opened : Any, OpenedBatch or None
+        What it was made from, as a Basket has it.
+    made : Event or None
+        Its event, once somebody asked for it.
+    """
+
+    __slots__ = ("item", "made", "opened", "side", "timestamp", "value")
+
+    def __init__(self, timestamp: float, side: int, value: Any, item: Any, opened: OpenedBatch | None) -> None:
+        self.timestamp = timestamp
+        self.side = side
+        self.value = value
+        self.item = item
+        self.opened = opened
+        self.made: Event | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether its time is that of a message."""
+        return self.opened is not None or (isinstance(self.item, Carrier) and getattr(self.item, "timed", True))
+
+    @property
+    def event(self) -> Event | None:
+        """Its event, with the value that the node decoded; made once, when it is asked for. None for a plain value."""
+        return self.as_event()
+
+    def as_event(self) -> Event | None:
+        """Return ``event``."""
+        if self.made is None:
+            if self.opened is not None:
+                record = KeptRecord._make(self.item)
+                self.made = self.opened.build(record, self.opened.decode_again(record, self.value))
+            elif isinstance(self.item, Carrier):
+                self.made = self.item.as_event()
+        return self.made
+
+    def made_event(self) -> Event | None:
+        """Return its event if there is one already."""
+        return self.item.made_event() if self.made is None and isinstance(self.item, Carrier) else self.made
+
+    @property
+    def key(self) -> Any:
+        """The message key, decoded; None for a plain value."""
+        if self.opened is not None:
+            try:
+                return self.opened.key(KeptRecord._make(self.item))
+            except KeyDecodeError:  # the value is ``on_error``'s then
+                return self.item[3]
+        return getattr(self.item, "key", None) if isinstance(self.item, Carrier) else None
+
+    @property
+    def tp(self) -> TP | None:
+        """Where it comes from; None for a plain value."""
+        if self.opened is not None:
+            return self.opened.batch.tp
+        if isinstance(self.item, Arrival):
+            return self.item.tp
+        return self.item.message.tp if isinstance(self.item, Event) else None
+
+    @property
+    def store(self) -> AckStore | None:
+        """Where it is acked in group mode; None elsewhere."""
+        if self.opened is not None:
+            return self.opened.store
+        return self.item.store if isinstance(self.item, Arrival) else None
+
+    @property
+    def revoked(self) -> bool:
+        """Whether its partition is another consumer's now."""
+        store = self.store
+        return store is not None and store.closed
+
+    def is_lost(self) -> bool:
+        """Tell whether its partition was revoked before it was acked; then it is not committed."""
+        store = self.store
+        if store is None or not store.closed:
+            return False
+        return store.withdraw(self.offset)
+
+    @property
+    def offset(self) -> int:
+        """Its record's offset; -1 for what never was in a log."""
+        if self.opened is not None:
+            offset: int = self.item[0]
+            return offset
+        if isinstance(self.item, Arrival):
+            return self.item.offset
+        return self.item.message.offset if isinstance(self.item, Event) else -1
+
+    def ack(self) -> bool:
+        """Ack its record or event on the node; True when that was news to it."""
+        if self.made is not None:
+            return self.made.ack()
+        if self.opened is not None:
+            if self.opened.store is not None:
+                self.opened.store.ack(self.item[0])
+            return True
+        return self.item.ack() if isinstance(self.item, Carrier) else False
+
+    def give_back_to(self, source: Source) -> None:
+        """Make its item the next one of its node's source."""
+        source.give_back(self.item if self.opened is None else KeptRecord._make(self.item), self.opened)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: side {self.side} at {self.timestamp} {self.value!r}>"
+
+
+class Heard(Arrival):
+    """A value of a node that runs in the background: the runner acks it."""
+
+    __slots__ = ()
+
+    def ack(self) -> bool:
+        """Do nothing."""
+        return False
+
+    def give_back_to(self, source: Source) -> None:
+        """Do nothing."""
+
+
+class Output(Arrival):
+    """A value that was made of arrivals, in a run of a source.
+
+    Parameters
+    ----------
+    value : Any
+    cause : Arrival
+        What brought it about: its time, event, key and partition are this one's.
+    on_ack : callable, optional
+        Called with the output, once, when whoever got it is done with it.
+    """
+
+    __slots__ = ("cause", "on_ack")
+
+    def __init__(self, value: Any, cause: Arrival, on_ack: Callable[[Output], object] | None = None) -> None:
+        super().__init__(cause.timestamp, cause.side, value, cause.item, cause.opened)
+        self.cause = cause
+        self.on_ack = on_ack
+
+    def as_event(self) -> Event | None:
+        """Return the event of its cause."""
+        return self.cause.as_event()
+
+    def made_event(self) -> Event | None:
+        """Return the event of its cause if there is one already."""
+        return self.cause.made_event()
+
+    def ack(self) -> bool:
+        """Tell whoever made it, once."""
+        on_ack, self.on_ack = self.on_ack, None
+        if on_ack is not None:
+            on_ack(self)
+        return on_ack is not None
+
+    def is_lost(self) -> bool:
+        """Tell whether the partition of its cause was revoked."""
+        return self.revoked
