@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from streamlab.events import Event
+from streamlab.events import Carrier, Event
 
 if TYPE_CHECKING:
     from streamlab.baskets import Basket
@@ -55,7 +55,7 @@ class Origins:
                 origins.add_kept(opened, items)
             else:
                 for item in items:
-                    origins.add_event(item if isinstance(item, Event) else None)
+                    origins.add_event(item.as_event() if isinstance(item, Carrier) else None)
         return origins
 
     def add_records(self, opened: OpenedBatch, records: Sequence[BrokerRecord]) -> None:

@@ -218,8 +218,9 @@ async def test_many_streams_share_a_table(app: sl.App, orders: Any, accounts: An
 async def test_a_stream_that_runs_in_the_background_gives_the_join_all_it_gets(app: sl.App) -> None:
     """As an explorer of it does: the join takes nothing away."""
     channel = app.channel()
-    stream = channel.stream().run()
+    stream = channel.stream()
     joined = stream.combine({"a": 1}).left_join(lambda value: value)
+    stream.run()
     values = aiter(joined)
     async with asyncio.timeout(5):
         waiting = asyncio.ensure_future(anext(values))

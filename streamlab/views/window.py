@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streamlab.events import Event
+from streamlab.events import Carrier, Event
 
 if TYPE_CHECKING:
     from streamlab.baskets import Basket
@@ -148,7 +148,8 @@ class Chunk:
             if opened is not None:
                 found += [item[1] for item in items]
             else:
-                found += [round(item.message.timestamp * 1000) for item in items if isinstance(item, Event) and _is_timed(item)]
+                events = [item.as_event() for item in items if isinstance(item, Carrier)]
+                found += [round(event.message.timestamp * 1000) for event in events if event is not None and _is_timed(event)]
         return found
 
     def joined(self, other: Chunk) -> Chunk:
@@ -174,7 +175,10 @@ def _is_timed(event: Event) -> bool:
 
 
 def _plain_row(seq: int, value: Any, item: Any) -> Row:
-    return _row_of_event(seq, value, item) if isinstance(item, Event) else Row(seq, value, raw_value=item)
+    if not isinstance(item, Carrier):
+        return Row(seq, value, raw_value=item)
+    event = item.as_event()
+    return Row(seq, value, raw_value=item.value) if event is None else _row_of_event(seq, value, event)
 
 
 def _row_of_event(seq: int, value: Any, event: Event) -> Row:
