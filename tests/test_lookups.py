@@ -195,6 +195,44 @@ async def test_it_is_looked_up_when_the_value_is_processed_and_changes_emit_noth
         await values.aclose()
 
 
+async def test_the_timeline_of_the_documentation(app: sl.App) -> None:
+    """docs/joins/tables.md, line by line: an order and its key, or a user and the new value."""
+    users = app.topic("users", partitions=1)
+    await users.declare()
+    await users.send(key="ada", value="gold")
+    await users.send(key="bob", value="silver")
+    table = app.table(users)
+    channel = app.channel()
+    joins = [channel.stream().combine(table).inner_join(), channel.stream().combine(table).left_join()]
+    got: list[list[Any]] = [[], []]
+    for joined, rows in zip(joins, got, strict=True):
+        joined.add_processor(rows.append)
+        joined.run()
+
+    async def user(key: str, value: str | None) -> None:
+        await users.send(key=key, value=value)
+        await until(lambda: table.get(key) == value)
+
+    async def order(name: str, key: str | None) -> None:
+        await channel.send(key=key, value=name)
+        await until(lambda: got[1] and got[1][-1].left == name)
+
+    await order("A1", "ada")
+    await user("ada", "platinum")
+    await order("A2", "ada")
+    await order("E1", "eve")
+    await user("eve", "bronze")
+    await order("E2", "eve")
+    await user("bob", None)
+    await order("B1", "bob")
+    await order("X1", None)
+    left = [("A1", "gold"), ("A2", "platinum"), ("E1", None), ("E2", "bronze"), ("B1", None), ("X1", None)]
+    assert got[1] == left
+    await until(lambda: got[0] == [row for row in left if row[1] is not None])
+    for joined in joins:
+        await joined.stop()
+
+
 async def test_the_table_is_ready_before_the_first_value_and_no_loop_is_blocked(app: sl.App, orders: Any, accounts: Any) -> None:
     table = app.table(accounts)
     hold = threading.Event()
