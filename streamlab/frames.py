@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamlab.events import Event
     from streamlab.take import Batch
 
-__all__ = ["FrameSchema", "batch_frame", "batch_html", "batch_text", "frame_of", "records_frame", "to_frame"]
+__all__ = ["FrameSchema", "batch_frame", "batch_html", "batch_text", "frame_of", "mapping_frame", "records_frame", "to_frame"]
 
 RESERVED = frozenset(("partition", "offset", "timestamp", "key", "topic", "headers"))
 """Names of the index and of the columns that say where a value came from."""
@@ -144,6 +144,14 @@ def frame_of(values: Sequence[Any], origins: Origins | None, memory: FrameSchema
     typed = memory.typed({"key": Column.of(origins.keys), **fields})
     frame = pd.DataFrame({**_origin_arrays(origins, memory, typed), **typed}, copy=False)
     frame.index = _index(origins)
+    return frame
+
+
+def mapping_frame(entries: Mapping[Any, Any], *, depth: int = 3) -> pd.DataFrame:
+    """Return a row an entry: its key is the index, the fields of its value are the columns."""
+    frame = frame_of(list(entries.values()), None, FrameSchema(), depth)
+    keys = as_array(Column.of(list(entries)))[1]
+    frame.index = pd.Index(keys, name="key", tupleize_cols=False)
     return frame
 
 

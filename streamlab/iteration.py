@@ -93,9 +93,9 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     stops : int, optional
         How often the stream had been stopped when the loop was asked for; now by default.
     """
-    source, live = stream._source, stream.processors
+    source = stream._source
     await lifecycle.loop_begins(stream, keep_going=keep_going)
-    loop = Loop(live)
+    loop = Loop(*stream._lists())
     filled = Basket() if basket is None else basket
     filled.loop = loop
     gathered, put_value, put_item = filled.gathered, filled.gathered.append, filled.items.append
@@ -180,7 +180,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     source.give_back(item, opened)
                     break
                 if loop.attention:
-                    loop.attend(live.active)
+                    loop.attend(stream._active())
                     source.give_back(item, opened)
                     source.raise_thrown()
                     slow, sampled = True, number  # what comes now may be

@@ -14,6 +14,8 @@ from streamlab.models import FieldDescriptor
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from streamlab.lookups import Lookup
+
 __all__ = ["InnerJoin", "Join", "JoinOptions", "LeftJoin", "OuterJoin", "RightJoin"]
 
 
@@ -71,6 +73,8 @@ class Join:
         if max_per_key is not None and max_per_key < 1:
             raise InvalidValue(f"max_per_key={max_per_key!r} would keep nothing to join: give at least 1, or None for no limit")
         self.max_per_key = max_per_key
+        self.lookup: Lookup | None = None
+        """What looks keys up in tables, of a join with tables."""
 
     @property
     def keeps_any(self) -> bool:

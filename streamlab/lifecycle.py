@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import AlreadyStarted, ImproperlyConfigured, InvalidState, InvalidValue, StreamClosed
@@ -126,7 +126,8 @@ async def halt(stream: Stream[Any]) -> None:
         await stream._drive.finished(STOP_S)
     await stream.on_stop()
     for node in stream.combined:
-        await node.remove_from_stream(stream)
+        if not isinstance(node, Mapping):  # others may look keys up in it
+            await node.remove_from_stream(stream)
     if all(user._halted for user in stream._source.users):
         stream._source.close()
         await stream._source.closed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle, windows
@@ -16,6 +16,7 @@ from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
 from streamlab.join_source import JoinSource
 from streamlab.lifecycle import KEEP
+from streamlab.lookups import lookup_of
 from streamlab.loops import FOREVER
 from streamlab.merged import MergeSource, StreamsSource
 from streamlab.merging import inputs_of
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from streamlab.forwarder import Forwarder
     from streamlab.graph import Graph
     from streamlab.joins import JoinOptions
+    from streamlab.processors import Processor
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
     from streamlab.sources import Source
@@ -106,11 +108,12 @@ class Stream(Generic[T]):
         """The live, ordered, named list; change it at any time, from any thread."""
         self.combined: list[Any] = list(combined or ())
         if self.combined:
-            self._reads(MergeSource() if join_strategy is None else JoinSource(join_strategy))
+            self._reads(MergeSource() if join_strategy is None or join_strategy.lookup else JoinSource(join_strategy))
         else:
             self._reads(channel.source if isinstance(channel, Channel) else PlainSource.over(channel))
         self._origin: Stream[Any] | None = None
         self.join_strategy = join_strategy
+        self._lookup = None if join_strategy is None else join_strategy.lookup
         self.beacon = beacon
         self.concurrency_index = concurrency_index
         self.active_partitions = active_partitions
@@ -420,14 +423,18 @@ class Stream(Generic[T]):
     # Several streams
 
     def combine(self, *nodes: Any, max_idle: float | timedelta | str | None = 0.0, **kwargs: Any) -> Stream[Any]:
-        """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``."""
+        """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``.
+
+        A node may be a table, or any mapping, for ``inner_join`` or ``left_join`` with it: a lookup for each value.
+        """
         if self._finalized:
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
         stream._origin = self
         stream._reads(MergeSource(max_idle=seconds(max_idle)))
         for node in stream.combined:
-            node.contribute_to_stream(stream)
+            if not isinstance(node, Mapping):
+                node.contribute_to_stream(stream)
         return stream
 
     def __and__(self, other: Any) -> Stream[Any]:
@@ -504,7 +511,9 @@ class Stream(Generic[T]):
         return self._join(joins.OuterJoin(stream=self, fields=fields, **options))
 
     def _join(self, strategy: joins.Join) -> Self:
-        if self.combined:
+        if any(isinstance(node, Mapping) for node in self.combined):
+            strategy.lookup = lookup_of(self, strategy)
+        elif self.combined:
             strategy.check(len(inputs_of(self)))
         return self.clone(join_strategy=strategy)
 
@@ -618,6 +627,15 @@ class Stream(Generic[T]):
 
     def _merger(self) -> Callable[[Any], Awaitable[Any]] | None:
         return None if type(self).on_merge is Stream.on_merge else self.on_merge
+
+    def _lists(self) -> tuple[Processors, ...]:
+        """Return the lists of processors that its values go through: of a join with tables, the lookup goes before its own."""
+        return (self.processors,) if self._lookup is None else (self._lookup.steps, self.processors)
+
+    def _active(self) -> tuple[Processor, ...]:
+        """Return what its values go through now."""
+        own = self.processors.active
+        return own if self._lookup is None else (*self._lookup.steps.active, *own)
 
     # Iterating
 

@@ -275,6 +275,15 @@ class Feed:
             lags[tp] = max(end - at, 0)
         return lags
 
+    def has_passed(self, offsets: Mapping[TP, int]) -> bool:
+        """Tell whether everything before these offsets was taken from the hand-over, or is a hole that was read past. No I/O."""
+        self.lag_asked = time.monotonic()
+        reached = self.reached  # before the buffer is looked at: what it covers is in there, or was taken
+        if self.handover.buffered_bytes:
+            reached = {}
+        taken, starts = self.handover.taken, self.start_offsets
+        return all(max(taken.get(tp, starts.get(tp, 0)), reached.get(tp, 0)) >= offset for tp, offset in offsets.items())
+
     def behind(self, waiting: Mapping[TP, int]) -> set[TP | None]:
         """Return the partitions of which more is known to come; None is in it while it is not known which there are.
 
