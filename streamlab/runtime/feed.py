@@ -267,22 +267,22 @@ class Feed:
             The first offsets of what was taken and nobody came to yet: it counts as not taken.
         """
         self.lag_asked = time.monotonic()
-        taken = {**self.handover.taken, **(waiting or {})}
-        reached = {} if self.handover.buffered_bytes or waiting else self.reached
-        lags = {}
-        for tp, end in self.ends_known.items():
-            at = max(taken.get(tp, self.start_offsets.get(tp, 0)), reached.get(tp, 0))
-            lags[tp] = max(end - at, 0)
-        return lags
+        at = self._stands(waiting or {})
+        return {tp: max(end - at(tp), 0) for tp, end in self.ends_known.items()}
+
+    def _stands(self, waiting: Mapping[TP, int]) -> Callable[[TP], int]:
+        """Return what gives the offset up to which a partition is read."""
+        reached = self.reached  # before the buffer is looked at: what it covers is in there, or was taken
+        if self.handover.buffered_bytes or waiting:
+            reached = {}
+        taken = {**self.handover.taken, **waiting}
+        return lambda tp: max(taken.get(tp, self.start_offsets.get(tp, 0)), reached.get(tp, 0))
 
     def has_passed(self, offsets: Mapping[TP, int]) -> bool:
         """Tell whether everything before these offsets was taken from the hand-over, or is a hole that was read past. No I/O."""
         self.lag_asked = time.monotonic()
-        reached = self.reached  # before the buffer is looked at: what it covers is in there, or was taken
-        if self.handover.buffered_bytes:
-            reached = {}
-        taken, starts = self.handover.taken, self.start_offsets
-        return all(max(taken.get(tp, starts.get(tp, 0)), reached.get(tp, 0)) >= offset for tp, offset in offsets.items())
+        at = self._stands({})
+        return all(at(tp) >= offset for tp, offset in offsets.items())
 
     def behind(self, waiting: Mapping[TP, int]) -> set[TP | None]:
         """Return the partitions of which more is known to come; None is in it while it is not known which there are.
@@ -290,14 +290,18 @@ class Feed:
         A partition is among them while its end is not known. ``waiting`` as in ``lag``.
         """
         if self.state in ("ended", "stopped", "failed"):
-            return set(waiting)
+            return {*waiting, *self.handover.held()}
         if not self.placed:
             return {None}
         self.lag_asked = time.monotonic()
-        lags, ends = self.lag(waiting), self.end_offsets or {}
+        at, stops = self._stands(waiting), self.end_offsets or {}
         here = self.stores.keys() if self.group is not None else self.start_offsets.keys()
-        over = {tp for tp, end in ends.items() if self.ends_known.get(tp, end) - lags.get(tp, 0) >= end}
-        return {*waiting, *(tp for tp in here if lags.get(tp, 1) and tp not in over)}
+        found: set[TP | None] = set(waiting)
+        for tp in here:
+            ends = [known[tp] for known in (self.ends_known, stops) if tp in known]
+            if not ends or at(tp) < min(ends):
+                found.add(tp)
+        return found
 
     def leave(self, tps: frozenset[TP]) -> None:
         """For what pumps: partitions were revoked, and where they stood says nothing about where they are read next."""

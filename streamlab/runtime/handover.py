@@ -104,6 +104,11 @@ class Handover:
             raise error
         return None
 
+    def held(self) -> set[TP]:
+        """Return the partitions of which there is something to take."""
+        with self._lock:
+            return {batch.tp for batches in self._lists for batch in batches}
+
     async def wait(self) -> None:
         """Return when there is something to take, an error, or the end. Several readers may wait, on any loops."""
         loop = asyncio.get_running_loop()

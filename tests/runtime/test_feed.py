@@ -78,6 +78,29 @@ async def test_stop_stops_the_reader_and_ends_the_hand_over(broker: FailingBroke
     await reading.stop()
 
 
+async def test_what_ended_is_behind_until_all_of_it_is_taken(broker: FailingBroker, feed: MakeFeed) -> None:
+    await send(broker, "orders", "ab")
+    await send(broker, "orders", "cd", partition=1)
+    reading = feed(start="earliest", stop="end")
+    assert reading.behind({}) == {None}
+    reading.begin()
+    await until(lambda: reading.state == "ended")
+    assert reading.behind({}) == {TP("orders", 0), TP("orders", 1)}
+    while reading.handover.get_nowait() is not None:
+        pass
+    assert reading.behind({}) == set()
+    assert reading.behind({TP("orders", 1): 0}) == {TP("orders", 1)}
+
+
+async def test_a_stop_that_is_known_before_the_end_is_behind(broker: FailingBroker, feed: MakeFeed) -> None:
+    reading = feed(start="earliest", stop="end")
+    reading.placed = True
+    reading.start_offsets = {TP("orders", 0): 0, TP("orders", 1): 5}
+    reading.end_offsets = {TP("orders", 0): 5, TP("orders", 1): 5}
+    assert reading.ends_known == {}
+    assert reading.behind({}) == {TP("orders", 0)}
+
+
 async def test_stop_while_it_connects_leaves_nothing_behind(broker: FailingBroker, feed: MakeFeed) -> None:
     broker.silent = True
     reading = feed()
