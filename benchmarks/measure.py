@@ -30,6 +30,8 @@ class Setting:
     """So many of the topic of full batches are written to another topic."""
     single_messages: int
     """In the topic of single-record batches."""
+    join_keys: int = 100_000
+    """So many keys are joined in memory."""
     bootstrap: str = ""
 
 

@@ -19,7 +19,7 @@ import topics
 from measure import Setting, table
 
 README = Path(__file__).with_name("README.md")
-BENCHMARKS = ("in_memory", "kafka_loop", "forwarding", "frames", "import_time", "memory_use")
+BENCHMARKS = ("in_memory", "kafka_loop", "forwarding", "frames", "import_time", "joins", "memory_use")
 ON_KAFKA = {"kafka_loop", "forwarding", "frames", "memory_use"}
 FULL = Setting(
     rounds=5,
@@ -30,6 +30,7 @@ FULL = Setting(
     single_messages=100_000,
 )
 QUICK = Setting(
+    join_keys=20_000,
     rounds=2,
     memory_values=40_000,
     messages=100_000,

@@ -37,6 +37,7 @@ from streamlab.models import Record, uuid
 from streamlab.queues import FlowControlQueue
 from streamlab.runtime.runner import running
 from streamlab.streams import Stream
+from streamlab.tables import Table
 from streamlab.take import Batch
 from streamlab.topics import Topic
 from streamlab.types import ChannelT, EventT, StreamT, TopicT
@@ -83,6 +84,7 @@ __all__ = [
     "StreamClosed",
     "StreamT",
     "StreamlabError",
+    "Table",
     "Topic",
     "TopicExists",
     "TopicNotFound",

@@ -24,6 +24,7 @@ from streamlab.runtime.outbox import Outbox
 from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
 from streamlab.streams import Stream
+from streamlab.tables import Table
 from streamlab.texts import clean
 from streamlab.topics import Topic
 from streamlab.unsupported import APP, COMMANDS, missing
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["App"]
 
 CLOSE_S = 5.0
+TABLE_OPTIONS = ("isolation", "max_keys", "max_bytes", "broker_timeout")
 _by_name: weakref.WeakValueDictionary[str, App] = weakref.WeakValueDictionary()
 _by_name_lock = threading.Lock()
 
@@ -131,6 +133,7 @@ class App:
         self.last_topics: dict[str, TopicInfo] | None = None
         self.topics: weakref.WeakSet[Topic[Any]] = weakref.WeakSet()
         self._streams: weakref.WeakKeyDictionary[Stream[Any], None] = weakref.WeakKeyDictionary()
+        self._tables: weakref.WeakValueDictionary[int, Table] = weakref.WeakValueDictionary()
         self._background = Background(self)
         _replace(self)
 
@@ -195,6 +198,39 @@ class App:
             channel = PlainSource(())
         stream: Stream[Any] = self.conf.Stream(channel, app=self, **options)
         return stream
+
+    def table(self, topic: str | Topic[Any], **options: Any) -> Table:
+        """Make a table of a topic: the latest value of each key, as a mapping that is kept current; see Table. Reads nothing yet.
+
+        Parameters
+        ----------
+        topic : str or Topic
+            One topic, compacted or not. With a name, the options of ``topic`` say how it is decoded: ``key_type=``, ``value_type=``,
+            ``schema=``, ``on_error=``, ...
+        isolation, max_keys, max_bytes, broker_timeout : optional
+            As in Table.
+
+        Raises
+        ------
+        InvalidType
+            No topic, or one with several names; options for a topic that has its own; keys that cannot be looked up by.
+        """
+        if self.closed:
+            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        own = {name: options.pop(name) for name in TABLE_OPTIONS if name in options}
+        if isinstance(topic, str):
+            topic = self.topic(topic, **options)
+        elif not isinstance(topic, Topic):
+            raise InvalidType(f'a table is made of a topic or its name: app.table("users"), not {topic!r}')
+        elif options:
+            raise InvalidType(f"this topic says itself how it is decoded: give {', '.join(options)} to app.topic()")
+        table = Table(topic, **own)
+        self._tables[id(table)] = table
+        return table
+
+    def tables_made(self) -> list[Table]:
+        """Return the app's tables that are alive, in the order in which they were made."""
+        return list(self._tables.values())
 
     def create_event(self, key: Any, value: Any, headers: Any, message: Message) -> Event:
         """Make the event of a message: every event of the app is made here."""
@@ -323,7 +359,8 @@ class App:
     async def _disconnect(self) -> None:
         """Wait for the readers, which leave their groups, then close what they share; on the I/O thread."""
         feeds = {id(stream.feed): stream.feed for stream in self.streams() if stream.feed is not None}
-        await asyncio.gather(*(feed.stop() for feed in feeds.values()))
+        tables = [table._reading.feed for table in self.tables_made()]
+        await asyncio.gather(*(feed.stop() for feed in (*feeds.values(), *tables)))
         await self._client.close()
 
     def _close_soon(self) -> None:
@@ -332,6 +369,8 @@ class App:
             return
         self.closed = True
         self._background.cancel_soon()
+        for table in self.tables_made():
+            table.stop()
         for stream in self.streams():
             close_soon(stream)
 

@@ -32,9 +32,13 @@ class Arrival(Carrier):
         What it was made from, as a Basket has it.
     made : Event or None
         Its event, once somebody asked for it.
+    join_key, met : Any, bool
+        Where it is joined: by what, and whether it has found a partner. Kept here, since an object for each would cost more.
     """
 
-    __slots__ = ("item", "made", "opened", "side", "timestamp", "value")
+    __slots__ = ("item", "join_key", "made", "met", "opened", "side", "timestamp", "value")
+    join_key: Any
+    met: bool
 
     def __init__(self, timestamp: float, side: int, value: Any, item: Any, opened: OpenedBatch | None) -> None:
         self.timestamp = timestamp
@@ -172,7 +176,13 @@ class Output(Arrival):
     __slots__ = ("cause", "on_ack")
 
     def __init__(self, value: Any, cause: Arrival, on_ack: Callable[[Output], object] | None = None) -> None:
-        super().__init__(cause.timestamp, cause.side, value, cause.item, cause.opened)
+        # what Arrival's does, without a call
+        self.timestamp = cause.timestamp
+        self.side = cause.side
+        self.value = value
+        self.item = cause.item
+        self.opened = cause.opened
+        self.made = None
         self.cause = cause
         self.on_ack = on_ack
 

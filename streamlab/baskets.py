@@ -111,6 +111,17 @@ class Basket:
             raise
         return len(self.items) - before, None
 
+    def gather_items(self, items: Iterator[Any]) -> None:
+        """Take a stretch of items that are there already, and that no processor is to see, until it is full. A plain None is dropped."""
+        put_value, put_item = self.gathered.append, self.items.append
+        for item in islice(items, min(STRETCH, self.wanted - len(self.gathered))):
+            if isinstance(item, Carrier):
+                put_item(item)
+                put_value(item.value)
+            elif item is not None:
+                put_item(item)
+                put_value(item)
+
     def watch(self, stores: Iterable[AckStore]) -> None:
         """Look out for partitions that are revoked, of which carriers come."""
         self._stores.update(stores)

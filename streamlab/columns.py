@@ -10,6 +10,8 @@ from operator import attrgetter, itemgetter
 from types import NoneType
 from typing import Any, NamedTuple, Self
 
+from streamlab.joining import Joined
+
 __all__ = ["MAX_COLUMNS", "SCALAR", "Column", "Columns", "fields_of", "gather"]
 
 Row = Mapping[Any, Any]
@@ -57,6 +59,8 @@ def gather(values: Sequence[Any], *, depth: int = 3, reserved: Collection[str] =
     parts = _split(Column.of(values))
     if depth < 1 or len(parts) > MAX_COLUMNS:
         return {SCALAR: Column.of(list(values))}
+    if values and isinstance(values[0], Joined):  # a side that no row has, has no columns
+        parts = [part for part in parts if any(value is not None for value in part[1])]
     columns: Columns = {}
     for field, data in parts:
         name = SCALAR if field is _NO_FIELD else _text(field)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -72,10 +73,14 @@ def _open_lab(folder: Path) -> int:
         command.append("--allow-root")
     print(f"JupyterLab opens {folder / FIRST}; Ctrl-C ends it.", flush=True)
     lab = subprocess.Popen(command)  # noqa: S603 - our own words and a path
-    while True:
-        # Ctrl-C goes to JupyterLab too, which asks whether it is meant.
-        with suppress(KeyboardInterrupt):
-            return lab.wait()
+    before = signal.signal(signal.SIGTERM, lambda *_: lab.terminate())  # or JupyterLab and its kernels would live on
+    try:
+        while True:
+            # Ctrl-C goes to JupyterLab too, which asks whether it is meant.
+            with suppress(KeyboardInterrupt):
+                return lab.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def execute(path: Path, *, limit_s: float = 60) -> Any:

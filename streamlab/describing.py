@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from streamlab.texts import clean
@@ -35,6 +36,8 @@ def shortlabel(stream: Stream[Any]) -> str:
 
 
 def _short(node: Any) -> str:
+    if isinstance(node, Mapping):
+        return getattr(node, "shortlabel", type(node).__name__)
     channel = getattr(node, "channel", None)
     return str(node) if channel is None else f"{type(channel).__name__}: {channel}"
 
@@ -42,8 +45,12 @@ def _short(node: Any) -> str:
 def representation(stream: Stream[Any]) -> str:
     """Return the one line that is a stream's repr."""
     how = "" if stream.mode == "local" else f" {clean(stream.mode)}"
-    what = " & ".join(repr(node) for node in stream.combined) if stream.combined else repr(stream.channel)
+    what = " & ".join(_named(node) for node in stream.combined) if stream.combined else repr(stream.channel)
     return f"<{type(stream).__name__}: {stream.state}{how} {what}>"
+
+
+def _named(node: Any) -> str:
+    return f"<{type(node).__name__}>" if isinstance(node, Mapping) and not hasattr(node, "shortlabel") else repr(node)
 
 
 def arguments(stream: Stream[Any]) -> dict[str, Any]:

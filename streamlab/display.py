@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from streamlab.columns import gather
 from streamlab.errors import DecodeError
 from streamlab.markup import (
     MAX_ROWS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from streamlab.processors import Processor, Processors
     from streamlab.stats import ProcessorStats, StreamStats
     from streamlab.streams import Stream
+    from streamlab.tables import Table
     from streamlab.topics import Topic
 
 __all__ = [
@@ -46,9 +48,11 @@ __all__ = [
     "running_html",
     "stats_html",
     "stream_html",
+    "table_html",
     "topic_html",
 ]
 
+MAX_FIELDS = 20
 _STREAM_COLUMNS = ("stream", "mode", "state", "events", "lag", "errors")
 _NOT_ASKED = "not asked yet: await app.refresh()"
 _SET_BY = {0: " (set by the producer)", 1: " (set by the broker)"}
@@ -111,6 +115,48 @@ def stream_html(stream: Stream[Any]) -> str:
     )
 
 
+def table_html(source: Table) -> str:
+    """Return the card of a table: its state, and its first keys with the fields of their values. Waits for nothing."""
+    detail = source.state_detail
+    facts: list[tuple[str, object]] = [
+        ("state", f"{source.state}: {detail}" if detail else source.state),
+        ("keys", source.keys_total),
+        ("records", source.records_total),
+        ("without a key", source.keyless),
+        ("errors", alarming(f"{source.errors.total:,}, see table.errors") if source.errors.total else 0),
+    ]
+    hints = hint_lines(
+        ('table["key"]', "the latest value"),
+        ("table.to_frame()", "a DataFrame"),
+        ("stream.combine(table).left_join()", "joins a stream with it"),
+    )
+    return card("Table", source.name, fact_table(facts), _entries(source), hints)
+
+
+def _entries(source: Table) -> Html:
+    try:
+        return _entries_shown(source)
+    except Exception as exc:  # noqa: BLE001 - objects of users may raise anything, and a repr must not
+        return dim(f"cannot be shown: {type(exc).__name__}")
+
+
+def _entries_shown(source: Table) -> Html:
+    first = source.first(MAX_ROWS)
+    fields = gather(list(first.values()))
+    names = list(islice(fields, MAX_FIELDS))
+    columns = [[Html(_cell(value)) for value in fields[name].data] for name in names]
+    rows = [tuple(row) for row in zip(map(_cell, first), *columns, strict=True)]
+    left = source.keys_total - len(first)
+    more = Html(f"<div>{dim(f'… and {left:,} more keys')}</div>") if left > 0 else Html("")
+    return Html(section("Latest values", rows, ("key", *names), grouped=False) + more) if rows else dim("no keys yet")
+
+
+def _cell(value: object) -> Html:
+    if value is None:
+        return dim("None")
+    return escape(value if isinstance(value, str) else pretty(value, LIMIT))
+
+
 def stats_html(stats: StreamStats) -> str:
     """Return the card of a stream's counters."""
     facts: list[tuple[str, object]] = [
@@ -135,6 +181,7 @@ def app_html(app: App) -> str:
     if app.errors.total:
         facts.append(("errors", alarming(f"{app.errors.total:,}, see app.errors")))
     streams = [_stream_row(stream) for stream in app.streams()]
+    tables = [(entry.name, entry.state, entry.keys_total, entry.errors.total) for entry in app.tables_made()]
     agents = [(name, agent.channel, len(list(agent.streams))) for name, agent in app.agents.items()]
     hints = hint_lines(
         ("await app.refresh()", "asks the cluster"),
@@ -147,6 +194,7 @@ def app_html(app: App) -> str:
         fact_table(facts),
         _topics_seen(app),
         section("Streams", streams, _STREAM_COLUMNS),
+        section("Tables", tables, ("table", "state", "keys", "errors")),
         section("Agents", agents, ("agent", "reads", "streams")),
         "" if app.closed else hints,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache, partial, reduce
+from itertools import accumulate, chain
 from types import NoneType
 from typing import Any, Literal
 
@@ -14,11 +15,13 @@ import pyarrow as pa
 
 from streamlab.columns import Column
 
-__all__ = ["Kind", "as_array"]
+__all__ = ["Kind", "as_array", "as_arrays"]
 
 Kind = Literal["empty", "boolean", "Int64", "UInt64", "Float64", "str", "datetime", "datetime_utc", "object"]
 Array = Any
 
+FEW_TEXTS = 20_000
+"""So many texts are made into one array that the columns share: what an array costs by itself is more than its texts cost."""
 EXACT = 2**53
 """Integers up to here are exact as floats."""
 _STR = pd.StringDtype(na_value=np.nan)
@@ -39,10 +42,41 @@ def as_array(column: Column, known: Kind = "empty") -> tuple[Kind, Array]:
         The kind that the column had until now: it stays, or widens from integers to floats, or to objects, which is also
         what integers beyond 64 bits become, texts that UTF-8 cannot hold, and whatever is mixed.
     """
+    return _built(column, known, _kind(column, known))
+
+
+def as_arrays(columns: Mapping[str, Column], known: Mapping[str, Kind]) -> dict[str, tuple[Kind, Array]]:
+    """Return what ``as_array`` does of each column; the short ones of texts share their memory."""
+    kinds = {name: _kind(column, known.get(name, "empty")) for name, column in columns.items()}
+    shared = _shared_texts({name: columns[name].data for name, kind in kinds.items() if kind == "str"})
+    return {
+        name: ("str", shared[name]) if name in shared else _built(column, known.get(name, "empty"), kinds[name])
+        for name, column in columns.items()
+    }
+
+
+def _shared_texts(texts: Mapping[str, Sequence[Any]]) -> dict[str, Array]:
+    """Return columns of texts made together; none where they are many, or where one is not what UTF-8 can hold."""
+    if not texts or sum(map(len, texts.values())) > FEW_TEXTS:
+        return {}
+    try:
+        together = pa.array(list(chain.from_iterable(texts.values())), type=pa.large_string())
+    except (ValueError, TypeError):
+        return {}
+    ends = list(accumulate(map(len, texts.values())))
+    slices = [together[end - len(data) : end] for data, end in zip(texts.values(), ends, strict=True)]
+    table = pa.Table.from_arrays(slices, names=list(texts))
+    return {name: _text_array(table.column(place)) for place, name in enumerate(texts)}
+
+
+def _kind(column: Column, known: Kind) -> Kind:
     data, kinds = column
     kind = _joined(known, _kind_of(data, kinds))
-    if kind == "Float64" and int in kinds and not _exact_as_floats(data):
-        kind = "object"
+    return "object" if kind == "Float64" and int in kinds and not _exact_as_floats(data) else kind
+
+
+def _built(column: Column, known: Kind, kind: Kind) -> tuple[Kind, Array]:
+    data, kinds = column
     for attempt in (kind, "UInt64") if kind == "Int64" and known == "empty" else (kind,):
         try:
             return attempt, _BUILDERS[attempt](data, NoneType in kinds)
@@ -102,7 +136,10 @@ def _floats(data: Sequence[Any], _missing: bool) -> Array:  # noqa: FBT001
 
 
 def _texts(data: Sequence[Any], _missing: bool) -> Array:  # noqa: FBT001
-    array: Array = pa.array(data, type=pa.large_string())
+    return _text_array(pa.array(data, type=pa.large_string()))
+
+
+def _text_array(array: Array) -> Array:
     return pd.arrays.ArrowStringArray(array, dtype=_STR)  # type: ignore[call-arg] # the stubs are behind
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from streamlab.columns import MAX_COLUMNS, Column, Columns, gather
-from streamlab.dtypes import Kind, as_array
+from streamlab.dtypes import Kind, as_array, as_arrays
 from streamlab.markup import Html, dim, table, utc
 from streamlab.origins import Origins
 from streamlab.texts import clean
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamlab.events import Event
     from streamlab.take import Batch
 
-__all__ = ["FrameSchema", "batch_frame", "batch_html", "batch_text", "frame_of", "records_frame", "to_frame"]
+__all__ = ["FrameSchema", "batch_frame", "batch_html", "batch_text", "frame_of", "mapping_frame", "records_frame", "to_frame"]
 
 RESERVED = frozenset(("partition", "offset", "timestamp", "key", "topic", "headers"))
 """Names of the index and of the columns that say where a value came from."""
@@ -61,12 +61,13 @@ class FrameSchema:
         self.has_origins = False
         self.always_topic = False
 
-    def typed(self, name: str, column: Column) -> Any:
-        """Return the column's array, of the dtype that it has, and remember that."""
-        kind, array = as_array(column, self.kinds.get(name, "empty"))
-        if kind != "empty" and (name in self.kinds or len(self.kinds) < 5 * MAX_COLUMNS):
-            self.kinds[name] = kind
-        return array
+    def typed(self, columns: Columns) -> dict[str, Any]:
+        """Return the columns' arrays, of the dtypes that they have, and remember these."""
+        typed = as_arrays(columns, self.kinds)
+        for name, (kind, _) in typed.items():
+            if kind != "empty" and (name in self.kinds or len(self.kinds) < 5 * MAX_COLUMNS):
+                self.kinds[name] = kind
+        return {name: array for name, (_, array) in typed.items()}
 
     def note(self, origins: Origins) -> None:
         """Remember where values come from."""
@@ -136,30 +137,40 @@ def frame_of(values: Sequence[Any], origins: Origins | None, memory: FrameSchema
         return _windows_frame(values, memory, depth)
     if origins is not None:
         memory.note(origins)
-    placed = origins is not None and memory.has_origins
-    arrays = _origin_arrays(origins, memory) if origins is not None and placed else {}
-    columns: Columns = gather(values, depth=depth, reserved=RESERVED if placed else ())
-    if not values:
-        columns = {name: Column((), ()) for name in memory.kinds if name not in arrays}
-    for name, column in columns.items():
-        arrays[name] = memory.typed(name, column)
-    frame = pd.DataFrame(arrays, copy=False) if arrays else pd.DataFrame(index=range(len(values)))
-    if origins is not None and placed:
-        frame.index = _index(origins)
+    if origins is None or not memory.has_origins:
+        arrays = memory.typed(_fields(values, memory, depth, ()))
+        return pd.DataFrame(arrays, copy=False) if arrays else pd.DataFrame(index=range(len(values)))
+    fields = _fields(values, memory, depth, RESERVED)
+    typed = memory.typed({"key": Column.of(origins.keys), **fields})
+    frame = pd.DataFrame({**_origin_arrays(origins, memory, typed), **typed}, copy=False)
+    frame.index = _index(origins)
+    return frame
+
+
+def mapping_frame(entries: Mapping[Any, Any], *, depth: int = 3) -> pd.DataFrame:
+    """Return a row an entry: its key is the index, the fields of its value are the columns."""
+    frame = frame_of(list(entries.values()), None, FrameSchema(), depth)
+    keys = as_array(Column.of(list(entries)))[1]
+    frame.index = pd.Index(keys, name="key", tupleize_cols=False)
     return frame
 
 
 def _windows_frame(windows: Sequence[AnyWindow], memory: FrameSchema, depth: int) -> pd.DataFrame:
     """Return windows as key, start and end (UTC), count, and their aggregates."""
-    arrays = {}
-    for name, column in gather(windows, depth=depth).items():
-        is_edge = name in ("start", "end")
-        arrays[name] = _times([round(seconds * 1000) for seconds in column.data]) if is_edge else memory.typed(name, column)
-    return pd.DataFrame(arrays, copy=False)
+    columns = gather(windows, depth=depth)
+    edges = {name: _times([round(seconds * 1000) for seconds in columns[name].data]) for name in ("start", "end")}
+    typed = memory.typed({name: column for name, column in columns.items() if name not in edges})
+    return pd.DataFrame({name: edges.get(name, typed.get(name)) for name in columns}, copy=False)
 
 
-def _origin_arrays(origins: Origins, memory: FrameSchema) -> dict[str, Any]:
-    arrays = {"timestamp": _times(origins.timestamps_ms), "key": memory.typed("key", Column.of(origins.keys))}
+def _fields(values: Sequence[Any], memory: FrameSchema, depth: int, reserved: Collection[str]) -> Columns:
+    if values:
+        return gather(values, depth=depth, reserved=reserved)
+    return {name: Column((), ()) for name in memory.kinds if name not in reserved}
+
+
+def _origin_arrays(origins: Origins, memory: FrameSchema, typed: dict[str, Any]) -> dict[str, Any]:
+    arrays = {"timestamp": _times(origins.timestamps_ms), "key": typed["key"]}
     if memory.always_topic or len(memory.topics) > 1:
         arrays["topic"] = as_array(Column.of(origins.topics), "str")[1]
     if origins.headers is not None:

@@ -231,7 +231,7 @@ class _Builder:
     def _join(self, stream_id: str, stream: Stream[Any]) -> str:
         strategy = stream.join_strategy
         name = "combine" if strategy is None else type(strategy).__name__
-        on = "" if strategy is None else f" on {', '.join(field.ident for field in strategy.fields.values()) or 'the key'}"
+        on = "" if strategy is None else f" {strategy}"
         sides = [self._table(stream_id, side) if isinstance(side, Mapping) else self._end(side) for side in _sides(stream)]
         me = self._node(f"{stream_id}_join", "join", name, name + on)
         for side in sides:

@@ -93,9 +93,9 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     stops : int, optional
         How often the stream had been stopped when the loop was asked for; now by default.
     """
-    source, live = stream._source, stream.processors
+    source = stream._source
     await lifecycle.loop_begins(stream, keep_going=keep_going)
-    loop = Loop(live)
+    loop = Loop(*stream._lists())
     filled = Basket() if basket is None else basket
     filled.loop = loop
     gathered, put_value, put_item = filled.gathered, filled.gathered.append, filled.items.append
@@ -112,10 +112,9 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     weight, slow = 1, True
     stubborn = None  # a record that the quick way could not decode
     turn = last = perf_counter()
-    began_wanted = wanted()
     try:
-        while wanted() or (began_wanted and stream._halted and source.winds_up()):
-            if stream._paused and wanted():
+        while wanted() or source.last_words(stream):
+            if stream._paused:
                 if gathered:
                     yield LATE  # nobody is to wait for what is in hand
                 await lifecycle.resumed(stream, wanted)
@@ -157,6 +156,23 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     yield FULL
                 if taken or stubborn is not None:
                     continue
+            if (
+                basket is not None
+                and basket.wanted
+                and source.in_hand
+                and opened is None
+                and not (merge or loop.active or loop.attention)
+            ):
+                before = len(gathered)
+                basket.gather_items(items)
+                taken = len(gathered) - before
+                loop.done = number = number + taken
+                if taken and basket.first_s and not before and timer is not None:
+                    timer.begin(last, basket.first_s)
+                if len(gathered) >= basket.wanted:
+                    yield FULL
+                if taken:
+                    continue
             item = NO_ITEM
             stubborn = None
             for item in islice(items, 1 if slow else CHUNK):
@@ -164,7 +180,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     source.give_back(item, opened)
                     break
                 if loop.attention:
-                    loop.attend(live.active)
+                    loop.attend(stream._active())
                     source.give_back(item, opened)
                     source.raise_thrown()
                     slow, sampled = True, number  # what comes now may be

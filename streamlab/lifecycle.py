@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from streamlab.errors import AlreadyStarted, InvalidState, InvalidValue, StreamClosed
+from streamlab.errors import AlreadyStarted, ImproperlyConfigured, InvalidState, InvalidValue, StreamClosed
 from streamlab.runtime.discovery import standing
 from streamlab.runtime.io import on_io
 from streamlab.runtime.relay import Relay
@@ -27,8 +27,8 @@ __all__ = [
     "loop_begins",
     "loop_ends",
     "related",
+    "renew",
     "reopen",
-    "restart",
     "resumed",
     "run_callback",
     "start",
@@ -86,8 +86,9 @@ def related(stream: Stream[Any]) -> list[Stream[Any]]:
 
 
 def chain_of(stream: Stream[Any]) -> list[Stream[Any]]:
-    """Return the stream's chain from its root on."""
-    return list(stream.get_root_stream()._iter_ll_forwards())
+    """Return the stream's chain from its root on; before that a stream that is no part of it, as a clone is."""
+    chain = list(stream.get_root_stream()._iter_ll_forwards())
+    return chain if stream in chain else [stream, *chain]
 
 
 async def start(stream: Stream[Any]) -> None:
@@ -119,20 +120,22 @@ async def halt(stream: Stream[Any]) -> None:
     if stream._halted:
         return
     stream.state = "stopping"
+    stream._waiting_loops = [values for values in stream._iterators if values.ag_running]
     _mark_halted(stream)
     if stream._drive is not None:
         await stream._drive.finished(STOP_S)
     await stream.on_stop()
     for node in stream.combined:
-        await node.remove_from_stream(stream)
+        if not isinstance(node, Mapping):  # others may look keys up in it
+            await node.remove_from_stream(stream)
     if all(user._halted for user in stream._source.users):
         stream._source.close()
         await stream._source.closed()
     stream.state = "shutdown"
 
 
-async def restart(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) -> None:
-    """See ``Stream.restart``."""
+async def renew(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) -> None:
+    """End what runs of a stream, and make it ready to run again; see ``Stream.restart``."""
     source = stream._source
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
@@ -154,7 +157,6 @@ async def restart(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) 
     if stream.feed is not None and "start" in changes:
         stream.feed.fix_start(0.0)
         await stream.feed.fixed_start()
-    stream.run()
 
 
 async def _end_drive(stream: Stream[Any]) -> None:
@@ -256,7 +258,8 @@ async def close_iterators(stream: Stream[Any]) -> None:
     for _ in range(FINALIZER_TURNS):
         await asyncio.sleep(0)
     for values in list(stream._iterators):
-        if not values.ag_running:
+        said = values in stream._waiting_loops and stream._source.last_words(stream)
+        if not values.ag_running and not said:
             await values.aclose()
 
 
@@ -308,6 +311,11 @@ async def loop_begins(stream: Stream[Any], *, keep_going: bool) -> None:
     """Start the stream if it is not: then the end of its last loop puts it to rest."""
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
+    if stream.join_strategy is not None and not stream.combined and stream._merger() is None:
+        raise ImproperlyConfigured(
+            f"a {type(stream.join_strategy).__name__} needs another side: write (this & other).inner_join(...), or "
+            "this.combine(other).inner_join(...)"
+        )
     if stream._loops and not stream.app.conf.ack_on_error:
         await _let_abandoned_loops_end()
     stream._finalized = True

@@ -12,7 +12,7 @@ __all__ = ["FOREVER", "Loop"]
 
 
 class Loop:
-    """One running loop.
+    """One running loop over the values that go through these lists of processors.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Loop:
 
     __slots__ = (
         "_counted",
-        "_live",
+        "_lists",
         "active",
         "alive",
         "attention",
@@ -40,14 +40,14 @@ class Loop:
         "event_cell",
     )
 
-    def __init__(self, live: Processors | None = None) -> None:
+    def __init__(self, *lists: Processors) -> None:
         self.alive = self.attention = True
         self.done = self.dropped = self._counted = 0
         self.active: tuple[Processor, ...] = ()
         self.event_cell: Any = None
         self.event: Event | None = None
-        self._live = live
-        if live is not None:
+        self._lists = lists
+        for live in lists:
             live.loops = (*live.loops, self)
 
     @property
@@ -77,8 +77,8 @@ class Loop:
         """Be over."""
         self.alive = False
         self._count()
-        if self._live is not None:
-            self._live.retire(self)
+        for live in self._lists:
+            live.retire(self)
 
 
 FOREVER = Loop()

@@ -47,7 +47,7 @@ class StreamsSource(Source):
         self._errors: ErrorLog | None = None
         self._inbox: deque[Any] = deque()
         self._latest = 0.0
-        self._flushed = False
+        self._flushed = self._concludes = self._is_over = False
 
     # What subclasses say
 
@@ -65,6 +65,10 @@ class StreamsSource(Source):
     def ended(self) -> Iterable[Carrier]:
         """Return what is handed out when all nodes are over."""
         return ()
+
+    def stopped(self) -> Iterable[Carrier] | None:
+        """Return what a loop hands out still when its stream was stopped; None for nothing."""
+        return None
 
     def at_rest(self) -> None:
         """Know that the last loop is over; the nodes are read still."""
@@ -95,9 +99,22 @@ class StreamsSource(Source):
         if isinstance(other, StreamsSource):
             self.max_idle = other.max_idle
 
+    def last_words(self, stream: Stream[Any]) -> bool:
+        """Tell whether a loop that was stopped is to go on a little."""
+        if not stream._halted or stream._paused or self._is_over:
+            return False
+        if not self._concludes:
+            left = self.stopped()
+            if left is None:
+                return False
+            self._concludes = True
+            self._set_aside.clear()
+            self.run = (iter(left), None)
+        return True
+
     def reopen(self) -> None:
         """Read again what had ended."""
-        self._flushed = False
+        self._flushed = self._concludes = self._is_over = False
 
     async def send(self, value: Any) -> None:
         """Put a value in: the next one that a reader of this source gets."""
@@ -114,6 +131,9 @@ class StreamsSource(Source):
 
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
         """Get the next run."""
+        if self._concludes:
+            self._is_over = not self.take_up()
+            return not self._is_over
         self.raise_thrown()
         if self.take_up():
             return True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from streamlab.arrivals import Arrival
+from streamlab.baskets import KeptRecord
 from streamlab.events import Event
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Origins", "Run"]
 
 LATEST_MS = 2**63 - 1
+_OFFSET, _TIMESTAMP, _KEY, _HEADERS = (
+    itemgetter(KeptRecord._fields.index(name)) for name in ("offset", "timestamp", "key", "headers")
+)
 
 
 class Run(NamedTuple):
@@ -70,13 +75,12 @@ class Origins:
 
     def add_kept(self, opened: OpenedBatch, items: Sequence[tuple[Any, ...]]) -> None:
         """Add what a basket keeps of records of one batch."""
-        offsets, timestamps_ms, _, keys, _, headers = zip(*items, strict=True)
         self.runs.append(Run(*opened.batch.tp, len(items)))
-        self.offsets += offsets
-        self.timestamps_ms += timestamps_ms
-        self.keys += _keys(opened, keys)
+        self.offsets += map(_OFFSET, items)
+        self.timestamps_ms += map(_TIMESTAMP, items)
+        self.keys += _keys(opened, map(_KEY, items))
         if self.headers is not None:
-            self.headers += map(list, headers)
+            self.headers += map(list, map(_HEADERS, items))
 
     def add_item(self, item: Any) -> None:
         """Add one item that no batch opens: where an arrival, an event or a plain value comes from."""
@@ -113,8 +117,8 @@ class Origins:
         return [run.partition for run in self.runs for _ in range(run.rows)]
 
 
-def _keys(opened: OpenedBatch, keys: Sequence[bytes | None]) -> list[Any]:
-    decode = opened.key_fast
+def _keys(opened: OpenedBatch, keys: Iterable[bytes | None]) -> list[Any]:
+    decode, keys = opened.key_fast, list(keys)
     try:
         return [None if key is None else decode(key) for key in keys]
     except Exception:  # noqa: BLE001 - whatever a codec raises

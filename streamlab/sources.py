@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import RecordBatch
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from streamlab.queues import FlowControlQueue
     from streamlab.runtime.acks import AckStore
     from streamlab.runtime.feed import Feed
+    from streamlab.runtime.handover import Handover
     from streamlab.streams import Stream
 
 __all__ = ["ChannelSource", "OpenedBatch", "PlainSource", "Run", "Source"]
@@ -157,11 +159,15 @@ class OpenedBatch:
 
 Run = tuple[Iterator[Any], OpenedBatch | None]
 NOTHING: Run = (iter(()), None)
+FILL_S = 0.025
+"""A reader that found nothing in a flood waits so long, at most, for the buffer to be filled."""
 
 
 class Source:
     """Shared by the readers of one channel iterator: the run they are in, and how to get the next one."""
 
+    in_hand = False
+    """Whether what its runs give that is no record was there before the run: no user's code makes it."""
     is_merge = False
     """Whether it hands out values of other streams as they are."""
     nodes: Sequence[Stream[Any]] = ()
@@ -235,13 +241,13 @@ class Source:
     async def rest(self) -> None:
         """Know that the last loop over a stream is over."""
 
+    def last_words(self, stream: Stream[Any]) -> bool:
+        """Tell whether a loop over a stream that was stopped has something to hand out still."""
+        return False
+
     def behind(self) -> set[TP | None]:
         """Return the partitions of which more is known to come than is at hand; None in it stands for something else."""
         return set()
-
-    def winds_up(self) -> bool:
-        """Tell whether there is something left that a loop hands out though its stream was stopped."""
-        return False
 
     def waiting(self) -> dict[TP, int]:
         """Return the offsets of the first records that no reader has come to, in partitions of which such batches are here."""
@@ -259,6 +265,8 @@ class Source:
 
 class ChannelSource(Source):
     """The queue of a channel iterator and, for a topic, the feed that brings its records."""
+
+    in_hand = True
 
     def __init__(self, app: App, queue: FlowControlQueue[Any]) -> None:
         super().__init__()
@@ -318,8 +326,24 @@ class ChannelSource(Source):
             return True
         if self.feed is not None and self.feed.handover.ended:
             return False
-        await self.bell.wait(lambda: not wanted() or self._has_something(), timeout_s=timeout_s)
+        if self.feed is not None and self.feed.handover.floods:
+            await self._let_fill(self.feed.handover, wanted, FILL_S if timeout_s is None else min(FILL_S, timeout_s))
+        else:
+            await self.bell.wait(lambda: not wanted() or self._has_something(), timeout_s=timeout_s)
         return True
+
+    async def _let_fill(self, handover: Handover, wanted: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until the buffer is full, though there is something in it already.
+
+        A reader that works while the I/O thread reads makes that wait for Python's lock again and again, which costs both more
+        than one after the other.
+        """
+        until = perf_counter() + timeout_s
+        while wanted() and not (handover.full or handover.over or self.errors or self._set_aside or self.queue.items):
+            left = until - perf_counter()
+            if left <= 0:
+                return
+            await self.bell.wait(lambda: handover.full or not wanted(), timeout_s=left)
 
     def _next(self) -> bool:
         self.raise_thrown()

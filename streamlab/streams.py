@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle, windows
@@ -14,9 +14,12 @@ from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
+from streamlab.join_source import JoinSource
 from streamlab.lifecycle import KEEP
+from streamlab.lookups import lookup_of
 from streamlab.loops import FOREVER
 from streamlab.merged import MergeSource, StreamsSource
+from streamlab.merging import inputs_of
 from streamlab.processors import Processors, filter_by
 from streamlab.runtime.subscriptions import subscribed
 from streamlab.sources import PlainSource
@@ -26,7 +29,7 @@ from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stam
 if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
-    from typing import Self
+    from typing import Self, Unpack
 
     import pandas as pd
 
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from streamlab.failures import StreamError
     from streamlab.forwarder import Forwarder
     from streamlab.graph import Graph
+    from streamlab.joins import JoinOptions
+    from streamlab.processors import Processor
     from streamlab.runtime.feed import Feed
     from streamlab.runtime.runner import Drive
     from streamlab.sources import Source
@@ -103,11 +108,12 @@ class Stream(Generic[T]):
         """The live, ordered, named list; change it at any time, from any thread."""
         self.combined: list[Any] = list(combined or ())
         if self.combined:
-            self._reads(MergeSource())
+            self._reads(MergeSource() if join_strategy is None or join_strategy.lookup else JoinSource(join_strategy))
         else:
             self._reads(channel.source if isinstance(channel, Channel) else PlainSource.over(channel))
         self._origin: Stream[Any] | None = None
         self.join_strategy = join_strategy
+        self._lookup = None if join_strategy is None else join_strategy.lookup
         self.beacon = beacon
         self.concurrency_index = concurrency_index
         self.active_partitions = active_partitions
@@ -131,6 +137,7 @@ class Stream(Generic[T]):
         self._meter = Meter()
         self.frame_memory = FrameMemory()
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._waiting_loops: list[Any] = []
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
         self._failure: Exception | None = None
@@ -416,14 +423,18 @@ class Stream(Generic[T]):
     # Several streams
 
     def combine(self, *nodes: Any, max_idle: float | timedelta | str | None = 0.0, **kwargs: Any) -> Stream[Any]:
-        """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``."""
+        """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``.
+
+        A node may be a table, or any mapping, for ``inner_join`` or ``left_join`` with it: a lookup for each value.
+        """
         if self._finalized:
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
         stream._origin = self
         stream._reads(MergeSource(max_idle=seconds(max_idle)))
         for node in stream.combined:
-            node.contribute_to_stream(stream)
+            if not isinstance(node, Mapping):
+                node.contribute_to_stream(stream)
         return stream
 
     def __and__(self, other: Any) -> Stream[Any]:
@@ -437,23 +448,73 @@ class Stream(Generic[T]):
         """Stop, since the combined stream did."""
         await self.stop()
 
-    def join(self, *fields: Any) -> Self:
-        """Return a clone that joins on these fields, keeping every value of the last side."""
-        return self._join(joins.RightJoin(stream=self, fields=fields))
+    def join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
+        """Return a clone that joins as ``inner_join`` does, and keeps every value of the last side."""
+        return self._join(joins.RightJoin(stream=self, fields=fields, **options))
 
-    def left_join(self, *fields: Any) -> Self:
-        """Return a clone that joins on these fields, keeping every value of the first side."""
-        return self._join(joins.LeftJoin(stream=self, fields=fields))
+    def left_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
+        """Return a clone that joins as ``inner_join`` does, and keeps every value of the first side."""
+        return self._join(joins.LeftJoin(stream=self, fields=fields, **options))
 
-    def inner_join(self, *fields: Any) -> Self:
-        """Return a clone that joins on these fields, keeping pairs only."""
-        return self._join(joins.InnerJoin(stream=self, fields=fields))
+    def inner_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
+        """Return a clone of a combined stream that joins its nodes: ``(orders & payments).inner_join(Order.id, Payment.order_id)``.
 
-    def outer_join(self, *fields: Any) -> Self:
-        """Return a clone that joins on these fields, keeping every value of each side."""
-        return self._join(joins.OuterJoin(stream=self, fields=fields))
+        The sides are the origin, unless it is listed, and the nodes in their order. The value is a ``Joined``: a tuple with a place for
+        each side. A pair is two values with the same key whose timestamps are at most ``within`` apart; it comes out once, when the later one
+        arrives. With three sides and more, the pairs of the first two, with the later timestamp, are joined with the third,
+        and so on.
+
+        Time is the latest timestamp that arrived on any side. The window of a value closes when time is later than its timestamp by more than
+        ``within + grace``. ``left_join``, ``join`` and ``outer_join`` then hand out what has found no partner, once, with None for the
+        other side. What comes still later is late: it joins nothing, and is counted. A value that is None, or whose key
+        cannot be had, joins nothing either. Unmatched values come out too when all sides end, after ``idle``, and when the stream is stopped;
+        but not when a group is stopped, which reads them again.
+
+        A record is acked when its window has closed and all its rows are done, so that what is committed lags by ``within + grace``; a crash reads
+        the open windows again. With ``noack()``, ack ``Joined.events``. ``current_event`` is that of the value which brought a row about.
+        Values are held until their windows close.
+
+        Parameters
+        ----------
+        *fields : field descriptors or functions
+            ``Order.id``: for values of this model, on whatever side; several of a model are a composite key, in their order. Or a
+            function for each side. Values of other models, and all without fields, are joined by the keys of their messages. A key
+            that is None, or has a part that is, matches nothing.
+        within : float, timedelta or str, optional
+            Seconds; both edges are in. By default ``app.conf.join_within``, 60; ``math.inf`` for any.
+        grace : float, timedelta or str
+            How many seconds later windows close; what comes out of order by no more than this finds all its partners.
+        max_per_key : int, optional
+            So many values of a key are held on each side; for a further one the oldest is dropped, and counted, and is not called unmatched.
+        idle : float, timedelta or str, optional
+            Close all windows when nothing has come for so many seconds of wall-clock time.
+
+        Raises
+        ------
+        InvalidType
+            Fields and functions mixed, or models with different numbers of fields.
+        InvalidValue
+            A time below 0, or not one function a side.
+        ImproperlyConfigured
+            At the first read: the stream combines nothing; its topics have different numbers of partitions, or are read in
+            different groups.
+
+        References
+        ----------
+        Rows are those of Kafka Streams since 3.1 (KAFKA-10847):
+        https://cwiki.apache.org/confluence/display/KAFKA/Kafka+Streams+Join+Semantics
+        """
+        return self._join(joins.InnerJoin(stream=self, fields=fields, **options))
+
+    def outer_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
+        """Return a clone that joins as ``inner_join`` does, and keeps every value of each side."""
+        return self._join(joins.OuterJoin(stream=self, fields=fields, **options))
 
     def _join(self, strategy: joins.Join) -> Self:
+        if any(isinstance(node, Mapping) for node in self.combined):
+            strategy.lookup = lookup_of(self, strategy)
+        elif self.combined:
+            strategy.check(len(inputs_of(self)))
         return self.clone(join_strategy=strategy)
 
     def tumbling(
@@ -565,8 +626,16 @@ class Stream(Generic[T]):
         return value
 
     def _merger(self) -> Callable[[Any], Awaitable[Any]] | None:
-        plain = self.join_strategy is None and type(self).on_merge is Stream.on_merge
-        return None if plain else self.on_merge
+        return None if type(self).on_merge is Stream.on_merge else self.on_merge
+
+    def _lists(self) -> tuple[Processors, ...]:
+        """Return the lists of processors that its values go through: of a join with tables, the lookup goes before its own."""
+        return (self.processors,) if self._lookup is None else (self._lookup.steps, self.processors)
+
+    def _active(self) -> tuple[Processor, ...]:
+        """Return what its values go through now."""
+        own = self.processors.active
+        return own if self._lookup is None else (*self._lookup.steps.active, *own)
 
     # Iterating
 
@@ -593,7 +662,7 @@ class Stream(Generic[T]):
         """
         from streamlab.runtime.runner import drive
 
-        drive(self)
+        drive(self).kept = True
         return self
 
     def pause(self) -> None:
@@ -642,7 +711,8 @@ class Stream(Generic[T]):
         InvalidState
             It is being iterated, or a processor does not return.
         """
-        await lifecycle.restart(self, start=start, group=group)
+        await lifecycle.renew(self, start=start, group=group)
+        self.run()
 
     def retry(self, errors: Iterable[StreamError]) -> int:
         """Put what failed through the stream again, as its next values; a plain call, from any thread.

@@ -21,7 +21,10 @@ __all__ = [
     "refuse",
 ]
 
-_TABLE = "tables are not there yet: keep the state in a dict, which lasts as long as the kernel"
+_TABLE = (
+    'app.table("name") is a table read from a topic, to look keys up in and to join streams with; what an agent is to change, keep in a '
+    "dict, which lasts as long as the kernel, and send() to a topic of your own"
+)
 _WINDOW = "cut the stream into windows: stream.tumbling(size), stream.hopping(size, step) or stream.session(gap)"
 _WEB = "there is no web server: call in a cell what the page would show"
 _COMMAND = "there are no commands: call the coroutine itself, in a cell or in an @app.task"
@@ -70,11 +73,11 @@ CLI: Mapping[str, str] = dict.fromkeys(("AppCommand", "argument", "option"), _CO
 COMMANDS: Mapping[str, str] = {
     **dict.fromkeys(("agents", "model", "models", "tables"), "show app.agents, or app itself, in a cell"),
     "livecheck": APP["LiveCheck"],
-    "reset": "streams observe by default, and there are no tables to reset",
+    "reset": "streams observe by default, and app.table() keeps nothing that could be reset",
     "send": "`await agent.send(value=...)` or `await topic.send(value=...)` in a cell",
 }
 NAMES: Mapping[str, str] = {
-    **dict.fromkeys(("Table", "GlobalTable", "SetTable", "SetGlobalTable", "tables"), _TABLE),
+    **dict.fromkeys(("GlobalTable", "SetTable", "SetGlobalTable"), _TABLE),
     **dict.fromkeys(("HoppingWindow", "SlidingWindow", "TumblingWindow"), _WINDOW),
     **dict.fromkeys(("GSSAPICredentials", "OAuthCredentials", "SASLCredentials", "SSLCredentials"), _CREDENTIALS),
     **dict.fromkeys(("Service", "ServiceT"), _SERVICE),

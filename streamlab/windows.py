@@ -205,7 +205,6 @@ class WindowSource(StreamsSource):
         self.rules = rules
         self.recipe = recipe
         self._ours: set[AckStore] = set()
-        self._winds_up = self._wound_up = False
         self.engine = WindowEngine(
             rules.shape, recipe, updates=rules.emit == "update", max_windows=rules.max_windows, failed=self._failed
         )
@@ -245,26 +244,13 @@ class WindowSource(StreamsSource):
             return ()
         return _outputs(self.engine.flush())
 
-    def winds_up(self) -> bool:
-        """Close all windows when the stream was stopped; not those whose records a group reads again."""
-        if self._wound_up or self._of_group:
-            return False
-        if not self._winds_up:
-            self._winds_up = True
-            self.run = (chain(self.run[0], self.ended()), None)
-        return True
-
-    async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
-        """Get the next run."""
-        if not self._winds_up:
-            return await super().fill(wanted, timeout_s)
-        self._wound_up = not self.take_up()
-        return not self._wound_up
+    def stopped(self) -> Iterable[Carrier] | None:
+        """Return what is not handed out, and all windows; those whose records a group reads again stay unsaid."""
+        return None if self._of_group else chain(self.run[0], self.ended())
 
     def reopen(self) -> None:
         """Read again; windows of what is read from elsewhere begin anew."""
         super().reopen()
-        self._winds_up = self._wound_up = False
         if any(node.feed is not None and node.feed.insists for node in self.nodes):
             self.engine.clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
@@ -53,3 +54,15 @@ async def until(condition: Callable[[], object]) -> None:
 def message(value: Any = None, *, key: Any = None, timestamp: float = 1.0, offset: int = 0, generation: int = 0) -> sl.Message:
     """Return a message as a broker would bring it."""
     return sl.Message("topic", 0, offset, timestamp, 0, None, key, value, generation_id=generation)
+
+
+class HeldSchema(sl.Schema):
+    """Decodes once it is let go: whoever reads with it is held up, by no clock."""
+
+    def __init__(self, let_go: threading.Event) -> None:
+        super().__init__()
+        self._let_go = let_go
+
+    def value_decoder(self) -> Any:
+        assert self._let_go.wait(LIMIT_S)
+        return super().value_decoder()

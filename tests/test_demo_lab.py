@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -71,6 +72,23 @@ def write_notebook(folder: Path, *sources: str) -> None:
     cells = [nbformat.v4.new_markdown_cell("# A question")] + [nbformat.v4.new_code_cell(source) for source in sources]
     (folder / demo_lab.FIRST).parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / demo_lab.FIRST)
+
+
+def test_who_ends_the_demonstration_ends_jupyterlab(tmp_path: Path) -> None:
+    (tmp_path / "jupyterlab.py").write_text("import time; print('up', flush=True); time.sleep(600)")
+    code = "import sys; from streamlab import demo_lab; sys.exit(demo_lab._open_lab(demo_lab.notebooks()))"
+    demo = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stdout is not None
+    with demo, demo.stdout as out:
+        assert [next(out).split()[0], next(out).strip()] == ["JupyterLab", "up"]
+        demo.terminate()
+        assert out.read() == ""  # only when whoever could write is gone
+        assert demo.wait(20) == 256 - signal.SIGTERM
 
 
 def test_a_headless_launch_prints_what_the_cells_show(

@@ -143,7 +143,7 @@ def test_a_join_is_named_with_its_fields(app: sl.App) -> None:
     joined = (app.topic("orders").stream() & app.topic("payments").stream()).inner_join(Order.account_id)
     (node,) = [node for node in joined.graph().nodes if node.kind == "join"]
     assert node.label == "InnerJoin"
-    assert node.tooltip == "InnerJoin on Order.account_id"
+    assert node.tooltip == "InnerJoin on Order.account_id within 60 s"
     (node,) = [node for node in app_graph(app).nodes if node.kind == "join"]
     assert node.label == "InnerJoin"
 

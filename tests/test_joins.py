@@ -8,7 +8,6 @@ import pytest
 
 import streamlab as sl
 from streamlab import joins
-from tests.streaming import first
 
 
 class Order(sl.Record):
@@ -41,21 +40,6 @@ def test_a_join_is_a_clone_with_its_strategy(stream: sl.Stream[Any], method: str
     assert type(joined.join_strategy) is strategy
     assert joined.join_strategy.stream is stream
     assert joined.join_strategy.fields == {Order: Order.account, Account: Account.name}
-
-
-@pytest.mark.parametrize(("method", "strategy"), METHODS)
-async def test_reading_a_join_says_that_it_is_not_there_yet(app: sl.App, method: str, strategy: type[joins.Join]) -> None:
-    channel = app.channel()
-    joined = getattr(channel.stream(), method)(Order.account)
-    await channel.send(value=Order(account="a", number=1))
-    with pytest.raises(NotImplementedError, match=strategy.__name__):
-        await first(1, joined)
-
-
-def test_of_two_fields_of_one_model_the_last_wins(stream: sl.Stream[Any]) -> None:
-    strategy = stream.join(Order.account, Order.number).join_strategy
-    assert strategy is not None
-    assert strategy.fields == {Order: Order.number}
 
 
 def test_strategies_compare_by_class_fields_and_stream(app: sl.App, stream: sl.Stream[Any]) -> None:
@@ -107,15 +91,3 @@ def test_a_combined_stream_says_what_it_combines(app: sl.App, stream: sl.Stream[
     both = stream & app.topic("foo").stream()
     assert "Topic: foo" in repr(both)
     assert both.shortlabel.endswith("&Topic: foo")
-
-
-async def test_iterating_a_combined_stream_says_that_merging_is_not_there_yet(app: sl.App, stream: sl.Stream[Any]) -> None:
-    both = stream & app.channel().stream()
-    with pytest.raises(sl.NotSupported, match="iterate each of"):
-        await anext(aiter(both))
-
-
-async def test_reading_a_combined_stream_says_that_merging_is_not_there_yet(app: sl.App, stream: sl.Stream[Any]) -> None:
-    both = stream & app.channel().stream()
-    with pytest.raises(NotImplementedError, match="merging"):
-        await first(1, both)

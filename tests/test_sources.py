@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 import streamlab as sl
-from streamlab.sources import PlainSource, Source
+from streamlab import sources
+from streamlab.broker.base import RecordBatch
+from streamlab.events import TP
+from streamlab.runtime.handover import Handover
+from streamlab.sources import ChannelSource, PlainSource, Source
 from tests.streaming import first, put_all, rest, turns, until
 
 
@@ -224,3 +228,69 @@ async def test_a_value_given_back_wakes_a_loop_that_waits(app: sl.App) -> None:
     await turns()
     hanging.cancel()
     assert await waiting == [1]
+
+
+class TestFlood:
+    """Where much came at once, a reader that is through leaves the processor to what reads, until the buffer is full."""
+
+    async def test_a_reader_that_found_nothing_comes_back_to_a_full_buffer(
+        self, app: sl.App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _stream, source, handover = flooded(app)
+        monkeypatch.setattr(sources, "FILL_S", 60.0)
+        filling = asyncio.create_task(source.fill(lambda: True, None))
+        await turns()
+        for _ in range(4):
+            await handover.put([record_batch(size=25)])
+            await turns()
+        assert not filling.done()
+        writing = asyncio.create_task(handover.put([record_batch(size=25)]))
+        await turns()
+        assert filling.done()
+        assert handover.buffered_bytes == 125
+        writing.cancel()
+
+    async def test_it_waits_for_no_flood_that_is_over(self, app: sl.App) -> None:
+        _stream, source, handover = flooded(app)
+        await handover.put([record_batch(size=1)])
+        assert handover.get_nowait()
+        filling = asyncio.create_task(source.fill(lambda: True, None))
+        await turns()
+        await handover.put([record_batch(size=1)])
+        await asyncio.wait_for(filling, 5)
+        assert handover.buffered_bytes == 1
+
+    @pytest.mark.parametrize("ending", ["end", "fail", "thrown in", "unwanted"])
+    async def test_whatever_ends_it_ends_the_wait(self, app: sl.App, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        _stream, source, handover = flooded(app)
+        monkeypatch.setattr(sources, "FILL_S", 60.0)
+        wanted = True
+        filling = asyncio.create_task(source.fill(lambda: wanted, None))
+        await turns()
+        if ending == "end":
+            handover.end()
+        elif ending == "fail":
+            handover.fail(ValueError("bad"))
+        elif ending == "thrown in":
+            source.throw(ValueError("bad"))
+        else:
+            wanted = False
+            source.bell.ring()
+        await turns()
+        assert filling.done()
+
+
+def flooded(app: sl.App) -> tuple[sl.Stream[Any], ChannelSource, Handover]:
+    """Return a stream, which lives as long as it is held, with what it reads from."""
+    stream = app.topic("history").stream()
+    source = stream._source
+    assert isinstance(source, ChannelSource)
+    assert source.feed is not None
+    source.feed.begin = lambda: None  # type: ignore[method-assign] # the test puts in what the feed would
+    source.feed.handover.max_bytes = 100
+    source.feed.handover.floods = True
+    return stream, source, source.feed.handover
+
+
+def record_batch(*, size: int) -> RecordBatch:
+    return RecordBatch(TP("history", 0), (), 0, 1, size)

@@ -96,6 +96,19 @@ class ClusterInfo:
     controller: str | None = None
 
 
+class Commit(int):
+    """An offset that a group commits, or has committed, with a note of whoever did."""
+
+    note: str = ""
+
+    @classmethod
+    def noted(cls, offset: int, note: str) -> Commit:
+        """Return an offset with a note."""
+        commit = cls(offset)
+        commit.note = note
+        return commit
+
+
 @dataclass(slots=True)
 class GroupListener:
     """Called on the I/O loop around a rebalance; ``on_revoked`` is awaited before partitions go."""
@@ -113,6 +126,8 @@ class ReaderOptions:
     group: str | None = None
     topics: tuple[str, ...] = ()
     """Group mode only: what to subscribe to."""
+    together: str = ""
+    """Group mode only: members that say the same here get the same partition numbers of their topics, as a join needs it."""
     listener: GroupListener | None = None
     session_timeout_s: float = 10.0
     extra: Mapping[str, object] = field(default_factory=dict)
@@ -133,13 +148,13 @@ class Reader(Protocol):
     def seek(self, tp: TP, offset: int) -> None: ...
 
     async def fetch(self, timeout_s: float) -> list[RecordBatch]:
-        """Return what is there, at most 64 batches; [] after ``timeout_s`` without any. Raises OffsetOutOfRange, TopicNotFound, AuthorizationFailed."""
+        """Return what is there, at most 32 batches; [] after ``timeout_s`` without any. Raises OffsetOutOfRange, TopicNotFound, AuthorizationFailed."""
 
     def position(self, tp: TP) -> int | None:
         """Offset wanted next, past markers and holes that were read; None when not assigned."""
 
     async def commit(self, offsets: Mapping[TP, int]) -> None:
-        """Group mode. Partitions that are no longer ours are dropped silently."""
+        """Group mode; offsets may be a ``Commit``. Partitions that are no longer ours are dropped silently."""
 
     async def stop(self) -> None:
         """Idempotent, at most a few seconds even with a hung broker, leaves no task and no socket."""
@@ -180,7 +195,8 @@ class Broker(Protocol):
 
     async def groups(self) -> tuple[str, ...]: ...
 
-    async def committed(self, group: str, tps: Iterable[TP]) -> dict[TP, int | None]: ...
+    async def committed(self, group: str, tps: Iterable[TP]) -> dict[TP, int | None]:
+        """Return what a group has committed, a ``Commit`` where there is a note; None where nothing."""
 
     async def send_many(self, topic: str, records: Sequence[NewRecord], answered: Callable[[int, Outcome], object]) -> None:
         """Write records to a topic, creating it if it is not there; returns when all are answered for.

@@ -25,9 +25,9 @@ from streamlab.events import TP
 
 __all__ = ["MAX_BATCHES", "MAX_RECORDS", "give_batches", "record_lists"]
 
-MAX_BATCHES = 64
+MAX_BATCHES = 32
 MAX_RECORDS = 500
-SMALL_BYTES = 1 << 15
+SMALL_BYTES = 1 << 17
 RECORD_OVERHEAD = 70  # what a record without key and value takes, for the size of plain records
 
 

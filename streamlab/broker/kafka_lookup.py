@@ -15,7 +15,7 @@ from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-from streamlab.broker.base import Isolation, TopicInfo, Watermarks
+from streamlab.broker.base import Commit, Isolation, TopicInfo, Watermarks
 from streamlab.broker.kafka_client import CLIENT_ID, QuietClient, close_client, connect_options
 from streamlab.broker.kafka_errors import code_error, topic_error, translate
 from streamlab.broker.kafka_probe import Address, probe_any
@@ -197,10 +197,10 @@ class Lookup:
             raise code_error(answer.error_code, what)
         found: dict[TP, int | None] = dict.fromkeys(tps)
         for topic, partitions in answer.topics:
-            for partition, offset, _, code in partitions:
+            for partition, offset, note, code in partitions:
                 if code not in (NO_ERROR, NO_TOPIC):
                     raise code_error(code, what, topic=topic)
-                found[TP(topic, partition)] = offset if offset >= 0 else None
+                found[TP(topic, partition)] = Commit.noted(offset, note or "") if offset >= 0 else None
         return found
 
 

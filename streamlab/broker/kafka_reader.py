@@ -13,6 +13,7 @@ from aiokafka import errors as kafka
 from aiokafka.structs import TopicPartition
 
 from streamlab.broker.base import ReaderOptions, RecordBatch
+from streamlab.broker.kafka_assignor import assignor
 from streamlab.broker.kafka_batches import MAX_BATCHES, MAX_RECORDS, give_batches, record_lists
 from streamlab.broker.kafka_client import CLIENT_ID, close_consumer, connect_options, end_tasks, quiet
 from streamlab.broker.kafka_errors import translate
@@ -64,6 +65,7 @@ class KafkaReader:
         self._starting: asyncio.Task[None] | None = None
         self._stopped: asyncio.Task[None] | None = None
         self._batches = False
+        self._partitions: dict[str, int] = {}
         self._last_answer = time.monotonic()
         self._generation = 0
         self._topics: frozenset[str] = frozenset(options.topics)
@@ -79,7 +81,7 @@ class KafkaReader:
             Within a few seconds.
         """
         for topic in self._options.topics:
-            await self._lookup.partitions(topic)
+            self._partitions[topic] = len(await self._lookup.partitions(topic))
         bootstrap = await self._lookup.bootstrap()
         try:
             await self._connect(bootstrap)
@@ -129,6 +131,7 @@ class KafkaReader:
                 "max_poll_interval_ms": NEVER_MS,
                 "metadata_max_age_ms": METADATA_AGE_MS,
                 "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
+                "partition_assignment_strategy": [assignor(self._options.together, self._partitions)],
             }
         return quiet(AIOKafkaConsumer(**settings, **self._options.extra, **connect_options(self._lookup.security)))
 
@@ -170,7 +173,7 @@ class KafkaReader:
         return None if subscription is None else subscription.assignment
 
     async def fetch(self, timeout_s: float) -> list[RecordBatch]:
-        """Return up to 64 batches, [] after ``timeout_s`` without any and while no broker answers.
+        """Return up to 32 batches, [] after ``timeout_s`` without any and while no broker answers.
 
         Raises
         ------
@@ -221,7 +224,11 @@ class KafkaReader:
     async def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commit for the group; partitions that are no longer ours are dropped silently."""
         consumer = self._running()
-        ours = {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in consumer.assignment()}
+        ours = {
+            TopicPartition(*tp): (int(offset), getattr(offset, "note", ""))
+            for tp, offset in offsets.items()
+            if tp in consumer.assignment()
+        }
         if not ours:
             return
         try:

@@ -21,6 +21,10 @@ class GroupMember(Protocol):
     def topics(self) -> tuple[str, ...]:
         """What it subscribed to."""
 
+    @property
+    def together(self) -> str:
+        """Whom it belongs together with, see ``ReaderOptions``."""
+
     async def give_up(self) -> None:
         """Tell the listener that the partitions go, then let them go."""
 
@@ -72,7 +76,7 @@ class MemoryGroup:
 
     async def _rebalance(self) -> None:
         async with self._lock:
-            members = list(self.members)
+            members = sorted(self.members, key=lambda member: member.together)
             for member in members:
                 await member.give_up()
             self.generation += 1

@@ -18,7 +18,7 @@ __all__ = ["MemoryReader"]
 
 BATCH_RECORDS = 500
 BATCH_BYTES = 1 << 20
-FETCH_BATCHES = 64
+FETCH_BATCHES = 32
 FETCH_BYTES = 4 << 20
 
 
@@ -31,6 +31,7 @@ class MemoryReader:
         self._group = cluster.group(options.group) if options.group is not None else None
         self.topics = options.topics
         """Group mode: what is subscribed to."""
+        self.together = options.together
         self._positions: dict[TP, int] = {}
         self._generation = 0
         self._given_up = False

@@ -75,6 +75,14 @@ class Feed:
         beginning; in a group, it is for what the group has no commit for.
     insists : bool
         Set before ``begin``: in a group, begin at ``start`` also where the group has a commit.
+    together : str
+        Set before ``begin``: feeds of the group that say the same here are assigned the same partition numbers.
+    generation : int
+        Group mode: that of the latest assignment.
+    note : callable, optional
+        Set before ``begin``: gives a note to commit with a partition's offset. Called on the I/O thread.
+    notes : dict of TP to str
+        The notes that were committed when partitions were assigned.
     stores : dict of TP to AckStore
         Group mode: what is handed out and acked, of the partitions that are ours.
     """
@@ -116,6 +124,10 @@ class Feed:
         self.stores: dict[TP, AckStore] = {}
         self.resume_from: dict[TP, int] = {}
         self.insists = False
+        self.together = ""
+        self.generation = -1
+        self.note: Callable[[TP], str] | None = None
+        self.notes: dict[TP, str] = {}
         self.start_offsets: dict[TP, int] = {}
         self.end_offsets: dict[TP, int] | None = None
         self.state: State = "idle"
@@ -263,6 +275,15 @@ class Feed:
             lags[tp] = max(end - at, 0)
         return lags
 
+    def has_passed(self, offsets: Mapping[TP, int]) -> bool:
+        """Tell whether everything before these offsets was taken from the hand-over, or is a hole that was read past. No I/O."""
+        self.lag_asked = time.monotonic()
+        reached = self.reached  # before the buffer is looked at: what it covers is in there, or was taken
+        if self.handover.buffered_bytes:
+            reached = {}
+        taken, starts = self.handover.taken, self.start_offsets
+        return all(max(taken.get(tp, starts.get(tp, 0)), reached.get(tp, 0)) >= offset for tp, offset in offsets.items())
+
     def behind(self, waiting: Mapping[TP, int]) -> set[TP | None]:
         """Return the partitions of which more is known to come; None is in it while it is not known which there are.
 
@@ -277,6 +298,13 @@ class Feed:
         here = self.stores.keys() if self.group is not None else self.start_offsets.keys()
         over = {tp for tp, end in ends.items() if self.ends_known.get(tp, end) - lags.get(tp, 0) >= end}
         return {*waiting, *(tp for tp in here if lags.get(tp, 1) and tp not in over)}
+
+    def leave(self, tps: frozenset[TP]) -> None:
+        """For what pumps: partitions were revoked, and where they stood says nothing about where they are read next."""
+        self.placed = False
+        for tp in tps:
+            self.handover.taken.pop(tp, None)
+        self.reached = {tp: at for tp, at in self.reached.items() if tp not in tps}
 
     def progress(self, waiting: Mapping[TP, int] | None = None) -> float | None:
         """Return how far between start and stop the records taken are, 0 to 1; None without a stop. ``waiting`` as in ``lag``."""

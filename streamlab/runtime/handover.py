@@ -1,6 +1,6 @@
 """The bounded way of undecoded record batches from the I/O loop to the readers' threads.
 
-One lock and one wake-up for a hand-over of up to 64 batches; nothing is done per record.
+One lock and one wake-up for a hand-over of up to 32 batches; nothing is done per record.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from streamlab.events import TP
 
 __all__ = ["Handover"]
 
-MAX_BYTES = 8 << 20
+MAX_BYTES = 8_000_000
+FLOOD = 1 / 8
+"""More than this part of the bound at once is a flood."""
 
 
 class Handover:
@@ -26,7 +28,7 @@ class Handover:
     Parameters
     ----------
     max_bytes : int
-        ``put`` waits while more than this is buffered, until half of it is gone. One list may exceed it, so that a
+        ``put`` waits when more than this is buffered, until a reader finds nothing. One list may exceed it, so that a
         record larger than the bound passes.
     """
 
@@ -35,6 +37,8 @@ class Handover:
         self.buffered_bytes = 0
         self.buffered_records = 0
         """By offsets: holes count."""
+        self.floods = False
+        """Whether so much came last, at once, that more will follow at once: history is being read."""
         self.taken: dict[TP, int] = {}
         """Offset after the last batch that a reader took, for each partition."""
         self._lists: deque[list[RecordBatch]] = deque()
@@ -56,16 +60,23 @@ class Handover:
         return bool(self._lists) or self._over
 
     @property
+    def over(self) -> bool:
+        """Whether nothing will come any more, after what is left."""
+        return self._over
+
+    @property
     def ended(self) -> bool:
         """Whether nothing is left and nothing will come."""
         return self._over and not self._lists and self._error is None
 
     async def put(self, batches: list[RecordBatch]) -> None:
-        """Hand batches over, then wait while the buffer is over its bound. Cancelling the wait loses nothing."""
+        """Hand batches over; over the bound, wait until a reader found nothing. Cancelling the wait loses nothing."""
         self._writer = asyncio.get_running_loop()
         with self._lock:
             self._lists.append(batches)
+            before = self.buffered_bytes
             self._count(batches, 1)
+            self.floods = self.buffered_bytes - before > self.max_bytes * FLOOD
         self.wake()
         while self.full:
             self._drained.clear()
@@ -86,8 +97,8 @@ class Handover:
                 self._count(batches, -1)
                 for batch in batches:
                     self.taken[batch.tp] = batch.next_offset
-                self._let_writer_go_on()
                 return batches
+            self._let_writer_go_on()  # not before: both would want Python's lock at the same time
             error, self._error = self._error, None
         if error is not None:
             raise error
@@ -154,7 +165,7 @@ class Handover:
         self.buffered_records += sign * records
 
     def _let_writer_go_on(self) -> None:
-        if self._writer is not None and not self._drained.is_set() and self.buffered_bytes <= self.max_bytes // 2:
+        if self._writer is not None and not self._drained.is_set() and not self.full:
             _call_soon(self._writer, self._drained.set)
 
     def wake(self) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from streamlab.broker.base import GroupListener, Reader, ReaderOptions, RecordBatch
+from streamlab.broker.base import Commit, GroupListener, Reader, ReaderOptions, RecordBatch
 from streamlab.broker.positions import Earliest, Position, check_named, resolve, restricted
 from streamlab.errors import BrokerError, BrokerUnavailable
 from streamlab.events import TP
@@ -65,7 +65,8 @@ class Member(Pump):
     async def _open(self, topics: tuple[str, ...]) -> Reader:
         await self.close()
         listener = GroupListener(self._revoked, self._assigned)
-        options = ReaderOptions(isolation=self.feed.isolation, group=self.feed.group, topics=topics, listener=listener)
+        feed = self.feed
+        options = ReaderOptions(feed.isolation, feed.group, topics, feed.together, listener)
         reader = self.reader = self.feed.broker.reader(options)
         await reader.start()
         return reader
@@ -105,6 +106,7 @@ class Member(Pump):
         await self._commit_last(tps)
         self.limits.ends = None
         self._forget(tps)
+        self.feed.leave(tps)
         self.feed.notice(f"rebalanced: gave up {_names(tps)}")
 
     async def _let_finish(self, stores: list[AckStore]) -> None:
@@ -128,13 +130,22 @@ class Member(Pump):
     async def _assigned(self, tps: frozenset[TP], generation: int) -> None:
         self._forget(self.assigned())
         try:
+            insists = self._insists
             await self._place(tps)
+            await self._read_notes(frozenset() if insists else tps)
         except BrokerError as error:  # a listener has nobody to raise to: the pump does
             self._failure = error
         for tp in tps:
             self.feed.stores[tp] = AckStore(tp, generation)
+        self.feed.generation = generation
         self.feed.placed = True
         self.feed.notice(f"rebalanced: reading {_names(tps)}")
+
+    async def _read_notes(self, tps: frozenset[TP]) -> None:
+        feed = self.feed
+        if feed.note is not None and feed.group is not None:
+            committed = await feed.broker.committed(feed.group, tps)
+            feed.notes = {tp: at.note for tp, at in committed.items() if isinstance(at, Commit)}
 
     async def _place(self, tps: frozenset[TP]) -> None:
         """Seek where the group has no commit and a start was given, and find out where to stop."""
@@ -184,6 +195,9 @@ class Member(Pump):
     async def _commit(self, tps: Iterable[TP]) -> None:
         stores = self.feed.stores
         offsets = {tp: at for tp in tps if tp in stores and (at := stores[tp].committable) is not None}
+        note = self.feed.note
+        if note is not None:  # after the offsets: it may know of more than they do, but not of less
+            offsets = {tp: Commit.noted(at, note(tp)) for tp, at in offsets.items()}
         changed = {tp: at for tp, at in offsets.items() if self._committed.get(tp) != at}
         if changed and self.reader is not None:
             await self.reader.commit(changed)

@@ -78,11 +78,17 @@ class Alarm(Timer):
 
 
 class Drive:
-    """One stream on the runner's loop: what comes out of it goes to the taps, then to the subscriptions, then it is acked."""
+    """One stream on the runner's loop: what comes out of it goes to the taps, then to the subscriptions, then it is acked.
+
+    Attributes
+    ----------
+    kept : bool
+        Whether the user had it run; else it runs for those who look at it.
+    """
 
     def __init__(self, stream: Stream[Any]) -> None:
         self.stream = stream
-        self.ended = False
+        self.ended = self.kept = False
         self._stops = stream._stops
         self._alarm = Alarm(self._late)
         self._basket = Basket(first_s=HAND_OVER_S)

@@ -49,8 +49,8 @@ def do_ping(explorer: Explorer, args: Request) -> Answer:
 @_action
 def do_rows(explorer: Explorer, args: Request) -> Answer:
     """Rows of the table, from an index on."""
-    first = explorer.order.moved(args.number("first"), args.number("base"))
-    section, block = rows_section(explorer, first, args.number("count"), args.texts("columns"))
+    where = {"place": args.number("first"), "base": args.number("base"), "era": args.number("era")}
+    section, block = rows_section(explorer, args.number("count"), args.texts("columns"), **where)
     return section, [block]
 
 

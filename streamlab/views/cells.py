@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.columns import MAX_COLUMNS, SCALAR, fields_of
+from streamlab.joining import Joined
 from streamlab.texts import clean
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def flat(value: Any, depth: int = DEPTH) -> dict[str, Any]:
     fields = _fields(value)
     if not fields:
         return {SCALAR: value}
+    if isinstance(value, Joined):  # a side that is missing has no fields, and is none
+        fields = {name: part for name, part in fields.items() if part is not None}
     _flatten(found, "", fields, depth)
     return found
 

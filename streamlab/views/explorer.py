@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from streamlab.views.actions import ACTIONS
 from streamlab.views.attending import Attendance
 from streamlab.views.frames_out import FrameMaker
 from streamlab.views.graphs import GraphSection
-from streamlab.views.hearing import Hearing
+from streamlab.views.hearing import Hearing, running_loop
 from streamlab.views.order import Order
 from streamlab.views.presence import Presence
 from streamlab.views.scheduler import scheduler
@@ -71,7 +70,7 @@ class Explorer(anywidget.AnyWidget):
         self.graph = GraphSection()
         self.batches = batches
         self.hears_always = False
-        self.hearing = Hearing(_running_loop())
+        self.hearing = Hearing(running_loop())
         self.presence = Presence()
         self.attendance = Attendance()
         self._frames = FrameMaker(self)
@@ -117,7 +116,7 @@ class Explorer(anywidget.AnyWidget):
         elif request.kind == "seen":
             view.seen = request.flag("on", default=True)
         elif request.kind == "port":
-            view.first, view.base = request.number("first"), request.number("base")
+            view.first, view.base, view.era = request.number("first"), request.number("base"), request.number("era")
             view.count = request.number("count", view.count)
             view.follow = request.flag("follow", default=view.follow)
             view.columns = tuple(request.texts("columns"))
@@ -213,10 +212,3 @@ class Explorer(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"<Explorer: {self.shown.stream!r}>"
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -20,20 +20,18 @@ MAX_ROWS = 200
 Sections = dict[str, Any]
 
 
-def rows_section(explorer: Explorer, first: int, count: int, wanted: Sequence[str] = ()) -> tuple[Sections, bytes]:
-    """Return rows of the table in its order, from an index on, and the block of their cells."""
+def rows_section(explorer: Explorer, count: int, wanted: Sequence[str] = (), **where: Any) -> tuple[Sections, bytes]:
+    """Return rows of the table in its order, and the block of their cells; ``where`` is that of ``Order.page``."""
     shown, order = explorer.shown, explorer.order
-    count = min(count, MAX_ROWS)
-    total = order.total
-    first = max(min(first, total - count), 0)
-    rows = order.rows(first, count)
-    shown.book.note_rows(rows)
-    columns, block = sections.rows_block(rows, shown.book.kinds, several_topics=shown.book.several_topics, wanted=wanted)
+    page = order.page(min(count, MAX_ROWS), **where)
+    shown.book.note_rows(page.rows)
+    columns, block = sections.rows_block(page.rows, shown.book.kinds, several_topics=shown.book.several_topics, wanted=wanted)
     section = {
-        "first": first,
-        "count": len(rows),
-        "total": total,
-        "base": order.base,
+        "first": page.first,
+        "count": len(page.rows),
+        "total": page.total,
+        "base": page.base,
+        "era": page.era,
         "order": order.kind,
         "scanning": order.is_scanning,
         "cols": columns,
@@ -97,15 +95,15 @@ class FrameMaker:
         return [(name, *packed(content)) for name, content in contents.items()]
 
     def _rows(self, view: View, told: dict[str, bytes]) -> tuple[Sections, bytes] | None:
-        """Return the rows that the table has in sight, if they may have changed; only their number when it shows others."""
+        """Return the rows that the table has in sight, if they may have changed."""
         explorer = self._explorer
         order = explorer.order
-        first = order.total - view.count if view.follow else order.moved(view.first, view.base)
+        where: Sections = {} if view.follow else {"place": view.first, "base": view.base, "era": view.era}
         state = (
             order.revision,
-            first,
+            order.total,
             view.count,
-            view.follow,
+            where,
             order.is_scanning,
             tuple(view.columns),
             len(explorer.shown.book.kinds),
@@ -114,4 +112,4 @@ class FrameMaker:
         if told.get("rows") == key:
             return None
         told["rows"] = key
-        return rows_section(explorer, first, view.count, view.columns)
+        return rows_section(explorer, view.count, view.columns, **where)

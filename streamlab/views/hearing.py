@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-__all__ = ["Hearing"]
+__all__ = ["Hearing", "running_loop"]
 
 DEAF_S = 1.0
 """A loop that does not answer for so long is busy: what browsers say waits."""
@@ -47,3 +47,11 @@ class Hearing:
     def _answer(self) -> None:
         self._answered = self._clock()
         self._asked = False
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs on this thread, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

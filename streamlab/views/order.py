@@ -6,7 +6,7 @@ import threading
 from array import array
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from streamlab.errors import InvalidValue
 from streamlab.views.cells import cell, flat
@@ -16,7 +16,7 @@ from streamlab.views.window import Row
 if TYPE_CHECKING:
     from streamlab.views.window import Window
 
-__all__ = ["Order"]
+__all__ = ["Order", "Page"]
 
 SLICE = 500
 """So many messages are looked at before the clock is."""
@@ -26,6 +26,29 @@ AGAIN_COSTS = 20
 """And not before so many times as long as it took."""
 Kind = Literal["live", "filtered", "sorted"]
 Test = Callable[[Row], Any]
+
+
+class Page(NamedTuple):
+    """Rows of the table, with where they stood in its order at the moment when they were read.
+
+    Attributes
+    ----------
+    rows : list of Row
+    first : int
+        Place of the first of them.
+    total : int
+        How many places there were.
+    base : int
+        How many rows had left from the beginning: place and base together are a number that a row keeps.
+    era : int
+        Numbers of another era belong to other rows.
+    """
+
+    rows: list[Row]
+    first: int
+    total: int
+    base: int
+    era: int
 
 
 class Order:
@@ -49,6 +72,8 @@ class Order:
         self._test: Test | None = None
         self._sort: tuple[str, bool] | None = None
         self._found: array[int] = array("q")
+        self._gone = 0
+        self._era = 0
         self._next = 0
         self._sorting: _Sorting | None = None
         self._sorted: Sequence[int] = ()
@@ -68,10 +93,11 @@ class Order:
             return
         with self._lock:
             if wanted[:2] != self._wanted[:2]:
-                self._test, self._found, self._next = test, array("q"), 0
+                self._test, self._found, self._gone, self._next = test, array("q"), 0, 0
             self._sort = None if wanted[2] is None else (wanted[2][0], wanted[2][1] == "desc")
             self._sorting, self._sorted, self._sorted_revision = None, (), -1
             self._wanted, self.problem = wanted, None
+            self._era += 1
             self._changes += 1
 
     @property
@@ -91,13 +117,9 @@ class Order:
         return (self._changes, self._window.revision if self._test is None and self._sort is None else 0)
 
     @property
-    def base(self) -> int:
-        """Number of the first message where all are shown as they came, else 0."""
-        return self._window.first if self.kind == "live" else 0
-
-    def moved(self, place: int, base: int) -> int:
-        """Return the place that a message has now, which had another when the first one's number was ``base``."""
-        return max(place + base - self.base, 0) if self.kind == "live" else place
+    def era(self) -> int:
+        """Changes when the rows are other ones, or stand in another order; not when some come or leave."""
+        return self._era + self._window.clears
 
     @property
     def total(self) -> int:
@@ -106,13 +128,30 @@ class Order:
             return len(self._sorted)
         return self._window.messages if self._test is None else len(self._found)
 
-    def rows(self, first: int, count: int) -> list[Row]:
-        """Return messages from a place on; one that has left the window since it was sorted has nothing in it."""
+    def page(self, count: int, *, place: int | None = None, base: int = 0, era: int = -1) -> Page:
+        """Return rows from a place on, by default the last ones.
+
+        Parameters
+        ----------
+        count : int
+        place, base, era : int
+            Where the first one stood on an earlier page; what has left meanwhile is left out. In another era the place counts.
+        """
         if self.kind == "live":
-            return self._window.rows(self._window.first + first, count)
+            return self._live_page(count, place, base, era)
         with self._lock:
-            numbers = list((self._sorted if self._sort is not None else self._found)[first : first + count])
-        return [self._window.row(number) or Row(number, {}) for number in numbers]
+            now, gone = self.era, 0 if self._sort is not None else self._gone
+            shown = self._sorted if self._sort is not None else self._found
+            first = _clamped(_moved(place, base - gone if era == now else 0), len(shown) - count)
+            numbers, total = list(shown[first : first + count]), len(shown)
+        return Page([self._window.row(number) or Row(number, {}) for number in numbers], first, total, gone, now)
+
+    def _live_page(self, count: int, place: int | None, base: int, era: int) -> Page:
+        now = self.era
+        oldest, end = self._window.span
+        first = _clamped(_moved(place, base - oldest if era == now else 0), end - oldest - count)
+        rows = self._window.rows(oldest + first, count)
+        return Page(rows, rows[0].seq - oldest if rows else first, end - oldest, oldest, now)
 
     def step(self, budget_s: float) -> None:
         """Go on looking at messages, and sorting, for about so long."""
@@ -129,6 +168,7 @@ class Order:
         if gone:
             with self._lock:
                 del found[:gone]
+                self._gone += gone
             self._changes += 1
         while test is not None and self._next < window.next and perf_counter() < until:
             start = max(self._next, window.first)
@@ -158,6 +198,7 @@ class Order:
             if self._sorting is sorting:
                 self._sorted, self._sorting = done, None
                 self._sorted_at, self._sorted_revision = perf_counter(), sorting.revision
+                self._era += 1
                 self._changes += 1
 
     def _is_to_be_sorted(self) -> bool:
@@ -246,6 +287,15 @@ def _passes(test: Test, row: Row) -> bool:
         return bool(test(row))
     except Exception:  # noqa: BLE001 - an object of a user may raise anything when it is compared
         return False
+
+
+def _moved(place: int | None, by: int) -> int | None:
+    return None if place is None else place + by
+
+
+def _clamped(place: int | None, most: int) -> int:
+    """Return a place that there is: the last possible one where none is wanted."""
+    return max(most if place is None else min(place, most), 0)
 
 
 def _count_below(found: array[int], first: int) -> int:

@@ -36,8 +36,8 @@ class View:
     ----------
     first, count : int
         The rows that its table shows: from which place on, and how many.
-    base : int
-        Number of the first message when that place was told.
+    base, era : int
+        Those of the rows when that place was told; see ``Page``.
     follow : bool
         It shows the latest rows, whichever they are.
     seen : bool
@@ -56,6 +56,7 @@ class View:
 
     first: int = 0
     base: int = 0
+    era: int = 0
     count: int = 30
     follow: bool = True
     seen: bool = True

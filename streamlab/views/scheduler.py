@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from time import monotonic, thread_time
 from typing import Protocol
 
+from streamlab.views.collecting import RarePasses
+
 __all__ = ["BYTES_PER_S", "PERIOD_S", "Budget", "Scheduler", "Shower", "scheduler"]
 
 PERIOD_S = 0.1
@@ -98,6 +100,10 @@ class Scheduler:
             thread.join(1.0)
 
     def _run(self) -> None:
+        with RarePasses():
+            self._serve_all()
+
+    def _serve_all(self) -> None:
         while True:
             with self._lock:
                 showers = [shower for ref in self._showers if (shower := ref()) is not None]

@@ -77,11 +77,15 @@ def pipe(shown: ShownStream, batches: LiveBatches | None = None) -> dict[str, An
 
 
 def _partitions(shown: ShownStream) -> str:
+    """Return how many partitions are read, in a group those that are assigned; what else there is to say while there are none."""
     feed = shown.stream.feed
     if feed is None:
         return shown.stream.mode
-    count = len(feed.start_offsets)
-    return f"{count} partition{'' if count == 1 else 's'}" if count else feed.state
+    assigned = feed.group is not None
+    count = len(feed.stores if assigned else feed.start_offsets)
+    if count == 0:
+        return "no partition assigned" if assigned and feed.state == "reading" else feed.state
+    return f"{count} partition{'' if count == 1 else 's'}{' assigned' if assigned else ''}"
 
 
 def _processor(shown: ShownStream, entry: Processor) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.positions import parse
 from streamlab.errors import InvalidState, InvalidValue, StreamClosed
-from streamlab.lifecycle import KEEP, chain_of
+from streamlab.lifecycle import KEEP, chain_of, renew
 from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
 from streamlab.stats import Meter, StreamStats
@@ -52,8 +52,6 @@ class ShownStream:
 
     Attributes
     ----------
-    started_here : bool
-        Whether showing it made it run; then it may be stopped when nobody looks any more.
     notice : tuple of (str, str) or None
         What happened last that people should know, and its kind: "info" or "alarm".
     """
@@ -67,7 +65,6 @@ class ShownStream:
         self.sampler = Sampler()
         self.rates = Rates()
         self.stats: StreamStats | None = None
-        self.started_here = False
         self.notice: tuple[str, str] | None = None
         self._meter = Meter()
         self._measured_s = self._counted_s = float("-inf")
@@ -75,14 +72,17 @@ class ShownStream:
 
     def begin(self) -> None:
         """Run the stream in the background unless a cell iterates it, and look at what comes out."""
-        was_running = any(member._drive is not None and not _is_started_here(member) for member in chain_of(self.stream))
         try:
             runner.drive(self.stream, tap=self._take)
         except InvalidState as error:  # a cell has it, or it was stopped: shown is what can be seen from outside
             self.stream._taps = (*(tap for tap in self.stream._taps if tap != self._take), self._take)  # for when it runs
             self.say(str(error))
-            return
-        self.started_here = self.started_here or not was_running
+
+    @property
+    def started_here(self) -> bool:
+        """Whether it runs because it is shown: then it may be stopped when nobody looks any more. The user keeps what he runs."""
+        chain = [member._drive for member in chain_of(self.stream) if member._drive is not None]
+        return self.stream._drive is not None and not any(drive.kept for drive in chain)
 
     def run(self) -> None:
         """Go on: resume what is paused, start what is not running."""
@@ -106,7 +106,7 @@ class ShownStream:
 
         async def go_on() -> None:
             put_back(taken, source)
-            await self.stream.restart()
+            await self._run_again()
 
         if taken:
             self._do(go_on())
@@ -117,9 +117,15 @@ class ShownStream:
         if options.get("start", KEEP) is not KEEP:
             parse(options["start"], end=False)  # a bad one is told at once
             self.clear()
-        self.started_here = True
         self.notice = None
-        self._do(self.stream.restart(**options))
+        self._do(self._run_again(**options))
+
+    async def _run_again(self, **options: Any) -> None:
+        """Run it anew; whose it is stays as it is."""
+        before = self.stream._drive
+        kept = before is not None and before.kept
+        await renew(self.stream, **options)
+        runner.drive(self.stream).kept |= kept
 
     def stop_soon(self, why: str) -> None:
         """Stop the stream, without waiting for it."""
@@ -245,11 +251,6 @@ def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream
         elif (messages, size_bytes) != (MAX_MESSAGES, MAX_BYTES):
             found.window.resize(messages, size_bytes)
         return found
-
-
-def _is_started_here(stream: Stream[Any]) -> bool:
-    found = find(stream)
-    return found is not None and found.started_here
 
 
 def find(stream: Stream[Any]) -> ShownStream | None:

@@ -1,4 +1,4 @@
-"""What a cell shows of a stream: the explorer where a browser can run it, else nothing of its own."""
+"""What a cell shows of a stream or a table: the explorer where a browser can run it, else nothing of its own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
+    from streamlab.tables import Table
     from streamlab.take import Take
     from streamlab.views.explorer import Explorer
 
-__all__ = ["display_stream", "explore_batches", "in_a_kernel"]
+__all__ = ["display_stream", "display_table", "explore_batches", "in_a_kernel"]
 
 
 def in_a_kernel() -> bool:
@@ -24,6 +25,15 @@ def display_stream(stream: Stream[Any]) -> None:
     if not in_a_kernel() or stream.app.closed:
         raise NotImplementedError
     stream.explore()._ipython_display_()
+
+
+def display_table(table: Table) -> None:
+    """Show a table alive; NotImplementedError where there is no kernel, as for a stream."""
+    if not in_a_kernel() or table.topic.app.closed:
+        raise NotImplementedError
+    from streamlab.views.tables import TableView
+
+    TableView(table)._ipython_display_()
 
 
 def explore_batches(take: Take[Any]) -> Explorer:

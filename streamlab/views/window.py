@@ -237,13 +237,15 @@ class Window:
         Called once, without arguments, on the appending thread, when a message is about to leave for the first time.
     revision : int
         Counts changes.
+    clears : int
+        Counts how often it was emptied.
     """
 
     def __init__(self, max_messages: int = MAX_MESSAGES, max_bytes: int = MAX_BYTES) -> None:
         self.max_messages = max_messages
         self.max_bytes = max_bytes
         self.on_full: Callable[[], object] | None = None
-        self.revision = 0
+        self.revision = self.clears = 0
         self.total = 0
         self._lock = threading.Lock()
         self._chunks: deque[Chunk] = deque()
@@ -260,6 +262,12 @@ class Window:
     def next(self) -> int:
         """Number that the next message gets."""
         return self.total
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """``first`` and ``next`` of one moment."""
+        with self._lock:
+            return self._first, self.total
 
     @property
     def messages(self) -> int:
@@ -346,9 +354,12 @@ class Window:
     def clear(self) -> None:
         """Forget all messages; numbers go on."""
         with self._lock:
-            self._chunks.clear()
+            gone, self._chunks = self._chunks, deque()
             self._first, self._bytes, self._openers = self.total, 0, {}
             self.revision += 1
+            self.clears += 1
+        while gone:  # bit by bit: other threads wait while many values go at once
+            gone.popleft()
 
     def chunks(self, since: int = 0, until: int | None = None) -> list[tuple[Chunk, int]]:
         """Return the baskets that have messages from this number on, before another, each with the index of the first such."""

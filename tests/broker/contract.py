@@ -11,7 +11,17 @@ from typing import Any, Self
 
 import pytest
 
-from streamlab.broker.base import Broker, BrokerRecord, GroupListener, NewRecord, Outcome, Reader, ReaderOptions, Watermarks
+from streamlab.broker.base import (
+    Broker,
+    BrokerRecord,
+    Commit,
+    GroupListener,
+    NewRecord,
+    Outcome,
+    Reader,
+    ReaderOptions,
+    Watermarks,
+)
 from streamlab.broker.partitioner import partition_for
 from streamlab.errors import MessageTooLarge, OffsetOutOfRange, StreamlabError, TopicExists, TopicNotFound
 from streamlab.events import TP, RecordMetadata
@@ -422,6 +432,17 @@ class BrokerContract:
                 await member.reader.commit({tp: 2, TP(topic_name, 9): 5})
         assert group in await broker.groups()
         assert await broker.committed(group, [tp, TP(topic_name, 9)]) == {tp: 2, TP(topic_name, 9): None}
+
+    async def test_a_note_is_committed_with_the_offset(self, broker: Broker, topic_name: str) -> None:
+        await broker.create_topic(topic_name)
+        tp, group = TP(topic_name, 0), f"group-{topic_name}"
+        await send_all(broker, topic_name, "ab")
+        async with Member(broker, group, topic_name, [], "one") as member:
+            await until(lambda: len(member.read) == 2)
+            await member.reader.commit({tp: Commit.noted(1, "as far as that")})
+        at = (await broker.committed(group, [tp]))[tp]
+        assert isinstance(at, Commit)
+        assert (at, at.note) == (1, "as far as that")
 
     async def test_what_no_group_has_committed_is_none(self, broker: Broker, topic_name: str) -> None:
         await broker.create_topic(topic_name)

@@ -76,8 +76,10 @@ def test_deleting_the_cell_stops_the_stream_after_a_grace(book: Notebook, explor
     book.wait_for(f"{RUNNING} == 0")
 
 
-def test_a_stream_that_the_notebook_had_started_itself_goes_on(book: Notebook) -> None:
-    explorer = book.show("own = orders.stream(start='earliest')\nown.run()\nown")
+@pytest.mark.parametrize(("before", "after"), [("own.run()", ""), ("", "await own.restart()")])
+def test_a_stream_that_the_notebook_runs_itself_goes_on(book: Notebook, before: str, after: str) -> None:
+    explorer = book.show(f"own = orders.stream(start='earliest')\n{before}\nown")
+    book.run(after)
     activate(book, explorer)
     book.command("notebook:clear-cell-output")
     # One that showing had started stops beside it.

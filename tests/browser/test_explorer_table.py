@@ -35,6 +35,15 @@ await special.send(key="gone", value=None)
 x = special.stream(start="earliest")
 x
 """
+SLIDING = """
+sliding = app.topic("sliding", partitions=1)
+async def slide(first, count):
+    for i in range(first, first + count):
+        await sliding.send(value={"n": i})
+await slide(0, 300)
+w = sliding.stream(start="earliest")
+w.explore(messages=200)
+"""
 BIG = 9007199254740993
 
 
@@ -111,6 +120,34 @@ def test_selecting_text_holds_the_table(book: Notebook, explorer: Explorer) -> N
     explorer.expect_column("amount", "texts.includes('369')")
 
 
+def test_rows_in_sight_stay_while_the_window_slides_and_when_they_have_left_it(book: Notebook) -> None:
+    explorer = book.show(SLIDING)
+    explorer.expect_state("paused")
+    explorer.press("Run")
+    explorer.expect_column("n", "texts.at(-1) === '299'")
+    left = explorer.root.locator(".sl-left")
+    explorer.grid.evaluate("grid => { grid.scrollTop = 100 * 24; }")
+    frozen = explorer.expect_column("n", "texts.includes('205') && texts.length > 8")
+    for first, end, has_left in ((300, 350, False), (350, 500, True), (500, 600, True)):
+        book.run(f"await slide({first}, {end - first})")
+        explorer.root.scroll_into_view_if_needed()
+        expect(explorer.root.locator(".sl-newer")).to_have_text(f"{end - 300} new")
+        assert explorer.column("n") == frozen
+        expect(left).to_be_visible(visible=has_left)
+    expect(left).to_contain_text("These rows have left the window")
+    left.get_by_role("button", name="Show the oldest rows").click()
+    explorer.expect_column("n", "texts[0] === '400' && texts.length > 8")
+    expect(left).to_be_hidden()
+    book.run("await slide(600, 10)")
+    explorer.root.scroll_into_view_if_needed()
+    expect(left).to_be_visible()
+    assert explorer.column("n")[0] == "400"
+    explorer.grid.focus()
+    explorer.page.keyboard.press("f")
+    explorer.expect_column("n", "texts.at(-1) === '609'")
+    expect(left).to_be_hidden()
+
+
 def test_scrolling_goes_through_the_whole_window(book: Notebook) -> None:
     explorer = book.show(MANY)
     expect(explorer.status).to_contain_text("window 20,000 of 20,000")
@@ -157,6 +194,7 @@ def test_an_expression_filters_exactly_and_new_messages_too(book: Notebook, expl
     explorer.filter.fill(f"id == {BIG + 5} or amount >= 5000")
     explorer.expect_column("id", f"texts.length === 1 && texts[0] === '{BIG + 5}'")
     book.run("await fill(5000, 3)")
+    explorer.root.scroll_into_view_if_needed()
     explorer.expect_column("amount", "texts.length === 4 && texts.at(-1) === '5002'")
 
 

@@ -101,6 +101,7 @@ def test_a_group_makes_the_stream_a_member_and_none_makes_it_observe(book: Noteb
     expect(live.root.locator(".sl-mode")).to_contain_text("group")
     live.expect_state("live")
     assert book.ask("s.feed.group") == "readers"
+    expect(live.node("orders")).to_contain_text("2 partitions assigned")
     more(live, "Group", "", "Restart")
     expect(live.root.locator(".sl-mode")).to_contain_text("observe")
     assert book.ask("s.feed.group is None")

@@ -43,18 +43,28 @@ async def test_taken_tells_the_offset_after_the_last_batch_of_each_partition() -
     assert handover.taken == {ORDERS: 6, CLICKS: 9}
 
 
-async def test_put_waits_while_over_the_bound_until_half_is_gone() -> None:
+async def test_put_waits_while_over_the_bound_until_a_reader_found_nothing() -> None:
     handover = Handover(max_bytes=100)
     await handover.put([batch(size=60)])
     writer = asyncio.create_task(handover.put([batch(size=60)]))
     await settle()
     assert handover.full
     assert not writer.done()
-    handover.get_nowait()
+    assert handover.get_nowait()
+    assert handover.get_nowait()
     await settle()
     assert not writer.done()
-    handover.get_nowait()
+    assert handover.get_nowait() is None
     await asyncio.wait_for(writer, 5)
+
+
+async def test_much_at_once_is_a_flood_until_less_comes() -> None:
+    handover = Handover(max_bytes=80)
+    assert not handover.floods
+    await handover.put([batch(size=6), batch(size=6)])
+    assert handover.floods
+    await handover.put([batch(size=5)])
+    assert not handover.floods
 
 
 async def test_a_list_over_the_bound_passes() -> None:
@@ -62,6 +72,7 @@ async def test_a_list_over_the_bound_passes() -> None:
     writer = asyncio.create_task(handover.put([batch(size=1000)]))
     await settle()
     assert handover.get_nowait() == [batch(size=1000)]
+    assert handover.get_nowait() is None
     await asyncio.wait_for(writer, 5)
 
 

@@ -264,6 +264,25 @@ async def test_a_closed_app_is_told(app: sl.App) -> None:
         stream.explore()
 
 
+def source(browser: Browser) -> str:
+    detail: str = browser.whole()["pipe"]["nodes"][0]["detail"]
+    return detail
+
+
+async def test_the_source_tells_how_many_partitions_are_read(app: sl.App, explore: Explore) -> None:
+    topic = await filled(app, 20, partitions=3)
+    observing = explore(topic.stream(start="earliest"))
+    await until(lambda: source(observing) == "3 partitions")
+    members = [explore(topic.stream(group="shown"))]
+    await until(lambda: source(members[0]) == "3 partitions assigned")
+    members += [explore(topic.stream(group="shown")) for _ in range(3)]
+    await until(
+        lambda: sorted(map(source, members)) == [*["1 partition assigned"] * 3, "no partition assigned"],
+    )
+    members[0].do("stop")
+    await until(lambda: source(members[0]) == "stopped")
+
+
 async def test_values_of_channels_and_plain_ones_have_no_partition_and_no_offset(app: sl.App, explore: Explore) -> None:
     channel = app.channel()
     streams = [channel.stream(), app.stream(iter([{"n": 1}, {"n": "two"}, 3]))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -24,12 +25,12 @@ def settle(order: Order) -> Order:
 
 
 def values(order: Order, first: int = 0, count: int = 1000) -> list[Any]:
-    return [row.value for row in order.rows(first, count)]
+    return [row.value for row in order.page(count, place=first).rows]
 
 
 async def test_all_are_shown_as_they_came(app: sl.App) -> None:
     order = Order(window_of(app, range(20), max_messages=10))
-    assert (order.kind, order.total, order.base) == ("live", 10, 10)
+    assert (order.kind, order.total, order.page(1).base) == ("live", 10, 10)
     assert values(order, 2, 3) == [12, 13, 14]
 
 
@@ -50,6 +51,53 @@ async def test_what_slides_out_of_the_window_leaves_the_filtered_too(app: sl.App
     settle(order)
     window.append(Basket.of_values([10, 11, 12]))
     assert values(settle(order)) == list(range(3, 13))
+
+
+async def test_rows_keep_their_number_while_the_window_slides(app: sl.App) -> None:
+    window = window_of(app, range(10), max_messages=10)
+    for filter_text in ("", "value >= 0"):
+        order = Order(window)
+        order.arrange(filter_text=filter_text, brush=None, sort=None)
+        before = settle(order).page(2, place=5)
+        window.append(Basket.of_values([10, 11, 12]))
+        after = settle(order).page(2, place=5, base=before.base, era=before.era)
+        assert after.rows == before.rows
+        assert (after.first, after.base - before.base, after.era) == (2, 3, before.era)
+
+
+async def test_a_page_is_of_one_moment_while_messages_come(app: sl.App) -> None:
+    window = window_of(app, range(1000), max_messages=1000)
+    order, ended = Order(window), threading.Event()
+
+    def come() -> None:
+        while not ended.is_set():
+            window.append(Basket.of_values(range(7)))
+
+    coming = threading.Thread(target=come)
+    coming.start()
+    try:
+        for _ in range(300):
+            page = order.page(20, place=3)
+            assert [row.seq for row in page.rows] == [page.base + page.first + place for place in range(len(page.rows))]
+    finally:
+        ended.set()
+        coming.join()
+
+
+async def test_other_rows_are_another_era(app: sl.App) -> None:
+    window = window_of(app, range(10))
+    order = Order(window)
+    eras = [order.era]
+    order.arrange(filter_text="value > 3", brush=None, sort=None)
+    eras.append(settle(order).era)
+    window.append(Basket.of_values([10]))
+    assert settle(order).era == eras[-1]
+    window.clear()
+    eras.append(order.era)
+    order.arrange(filter_text="", brush=None, sort=["value", "desc"])
+    eras.append(settle(order).era)
+    assert eras == sorted(set(eras))
+    assert order.page(3, place=2, base=100, era=eras[0]).first == 0
 
 
 async def test_a_brush_selects_by_time(app: sl.App) -> None:
@@ -108,7 +156,7 @@ def test_sorting_is_stable_and_takes_any_mixture(rows: list[Any], descending: bo
     order = Order(window)
     order.arrange(filter_text="", brush=None, sort=["x", "desc" if descending else "asc"])
     settle(order)
-    assert [row.seq for row in order.rows(0, 100)] == brute(rows, descending=descending)
+    assert [row.seq for row in order.page(100).rows] == brute(rows, descending=descending)
 
 
 async def test_a_sorted_message_that_has_left_the_window_is_empty(app: sl.App) -> None:
@@ -117,7 +165,7 @@ async def test_a_sorted_message_that_has_left_the_window_is_empty(app: sl.App) -
     order.arrange(filter_text="", brush=None, sort=["value", "asc"])
     settle(order)
     window.append(Basket.of_values([99]))
-    assert order.rows(0, 1)[0].value == {}
+    assert order.page(1, place=0).rows[0].value == {}
     assert order.total == 10
 
 

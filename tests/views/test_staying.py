@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -70,6 +71,48 @@ async def test_what_the_user_runs_goes_on(channel: sl.Channel[Any], explore: Exp
     assert stream in sl.running()
     assert not stream.paused
     await stream.stop()
+
+
+async def run(stream: sl.Stream[Any]) -> None:
+    stream.run()
+
+
+async def restart(stream: sl.Stream[Any]) -> None:
+    await stream.restart()
+
+
+async def stop_then_restart(stream: sl.Stream[Any]) -> None:
+    await stream.stop()
+    await stream.restart()
+
+
+@pytest.mark.parametrize("user", [run, restart, stop_then_restart])
+async def test_what_the_user_runs_himself_is_his_though_showing_had_started_it(
+    channel: sl.Channel[Any], explore: Explore, user: Callable[[sl.Stream[Any]], Awaitable[None]]
+) -> None:
+    stream = channel.stream()
+    browser = explore(stream)
+    assert browser.frame()["head"]["startedHere"] is True
+    await user(stream)
+    assert browser.whole()["head"]["startedHere"] is False
+    his = stream._drive
+    browser.do("restart")  # which does not take it away from him
+    await until(lambda: stream._drive not in (None, his))
+    browser.leave()
+    browser.tick(STALE_S)
+    assert stream in sl.running()
+    assert not stream.paused
+    await stream.stop()
+
+
+async def test_what_the_user_stopped_and_a_view_restarts_runs_for_the_view(channel: sl.Channel[Any], explore: Explore) -> None:
+    stream = channel.stream().run()
+    browser = explore(stream)
+    await stream.stop()
+    browser.do("run")
+    await until(lambda: browser.explorer.shown.state == "live")
+    browser.leave()
+    await until(lambda: browser.explorer.shown.state == "stopped")
 
 
 async def test_what_nobody_drew_stops(channel: sl.Channel[Any], explore: Explore) -> None:
@@ -240,17 +283,13 @@ async def test_a_source_that_breaks_is_told(app: sl.App, explore: Explore) -> No
     assert (head["state"], head["detail"], head["errors"]) == ("failed", "ValueError: broken", 1)
 
 
-async def test_a_combined_stream_is_told_in_words(app: sl.App, explore: Explore) -> None:
-    combined = app.stream([1]) & app.stream([2])
-    browser = explore(combined)
-    await until(lambda: browser.explorer.shown.state == "failed")
-    head = browser.whole()["head"]
-    assert "iterate each of" in head["detail"]
-    assert "NotSupported" not in head["detail"]
-    html = browser.explorer._bundle()[0]["text/html"]
-    assert "failed" in html
-    browser.do("run")
-    await until(lambda: browser.explorer.shown.stream.errors.total == 2)
+async def test_a_combined_stream_shows_what_all_its_nodes_gave(app: sl.App, explore: Explore) -> None:
+    browser = explore(app.stream([1, 2]) & app.stream([3]))
+    await until(lambda: browser.explorer.shown.state == "ended")
+    frame = browser.whole()
+    assert (frame["head"]["state"], browser.explorer.shown.window.total) == ("ended", 3)
+    values = [value for chunk, _ in browser.explorer.shown.window.chunks() for value in chunk.values]
+    assert sorted(values) == [1, 2, 3]
 
 
 async def test_a_stream_with_an_end_ends(app: sl.App, explore: Explore) -> None:

@@ -48,17 +48,19 @@ test('a row shows exact numbers, and text of messages never becomes markup', () 
   expect(el.querySelector('img')).toBeNull();
 });
 
+const slid = (base: number, first: number, more: object = {}): object => ({
+  rows: { ...examples.toView.frame.rows, base, first, count: 40, total: 1000, ...more },
+});
+const block = (from: number): unknown[] =>
+  Array.from({ length: 40 }, (_, i) => [from + i, '0', String(from + i), '0', 'k', '1', '1', null]);
+function press(key: string): void {
+  el.querySelector('.sl-grid')?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+}
+const texts = (): (string | null)[] => [...el.querySelectorAll('.sl-row:not(.sl-missing)')].map(row => row.textContent);
+
 test('rows that are anchored stay where they are while the window slides', () => {
-  const frame = (base: number, first: number): object => ({
-    rows: { ...examples.toView.frame.rows, base, first, count: 40, total: 1000 },
-  });
-  const block = (from: number): unknown[] =>
-    Array.from({ length: 40 }, (_, i) => [from + i, '0', String(from + i), '0', 'k', '1', '1', null]);
-  show(frame(0, 960), block(960));
-  const grid = el.querySelector<HTMLElement>('.sl-grid');
-  if (!grid) throw new Error('no table');
-  grid.focus();
-  grid.dispatchEvent(new KeyboardEvent('keydown', { key: 'f', bubbles: true }));
+  show(slid(0, 960), block(960));
+  press('f');
   expect(ui().follow).toBe(false);
   const shown = (): Map<string | null, string> =>
     new Map(
@@ -68,10 +70,46 @@ test('rows that are anchored stay where they are while the window slides', () =>
       ]),
     );
   const before = shown();
-  show(frame(100, 860), block(960));
+  show(slid(100, 860), block(960));
   const after = shown();
   const [text, index] = [...before][10] ?? [];
   expect(after.get(text ?? '')).toBe(String(Number(index) - 100));
+});
+
+test('rows that leave the window while they are in sight stay there, and it is said, until the user moves on', () => {
+  const left = el.querySelector<HTMLElement>('.sl-left');
+  show(slid(0, 960), block(960));
+  press('f');
+  show(slid(100, 860), block(960));
+  expect(left?.hidden).toBe(true);
+  const before = texts();
+  for (const base of [1500, 2500]) {
+    show(slid(base, 0), block(base));
+    expect(texts()).toEqual(before);
+    expect(left?.hidden).toBe(false);
+  }
+  expect(el.querySelector('.sl-newer')?.textContent).toBe('2,500 new');
+  left?.querySelector('button')?.click();
+  expect(left?.hidden).toBe(true);
+  expect(texts()[0]).toContain('2,500');
+});
+
+test.each(['Home', 'f'])('%s goes on from rows that have left', key => {
+  show(slid(0, 960), block(960));
+  press('f');
+  show(slid(2500, 960), block(3460));
+  expect(el.querySelector<HTMLElement>('.sl-left')?.hidden).toBe(false);
+  press(key);
+  expect(el.querySelector<HTMLElement>('.sl-left')?.hidden).toBe(true);
+  expect(ui().follow).toBe(key === 'f');
+});
+
+test('a window that was cleared shows what it has now, also to who had scrolled up', () => {
+  show(slid(0, 960), block(960));
+  press('f');
+  show(slid(2500, 0, { era: 1, total: 40 }), block(2500));
+  expect(el.querySelector<HTMLElement>('.sl-left')?.hidden).toBe(true);
+  expect(texts().at(-1)).toContain('2,539');
 });
 
 test('keys do not leave the widget, Tab does', () => {

@@ -2,7 +2,8 @@
  * The table: virtual scrolling over the whole window.
  *
  * While it follows, the newest rows are in sight. While it does not, it is anchored by the lasting number of its top
- * row, so that what is in sight stays where it is though the window slides below it.
+ * row, so that what is in sight stays where it is though the window slides below it. When the window has slid past
+ * that row the table is held as it is, and says so, until the user moves on.
  */
 import type { Context } from './context';
 import { h, setAttribute } from './dom';
@@ -70,18 +71,48 @@ export class Grid {
 
   /** A block of rows came, in a frame or as an answer. */
   receive(section: Rows, buffer: DataView | null): void {
-    if (this.pressed || this.selecting()) {
+    const held = this.held;
+    if (this.pressed || this.selecting() || this.wouldLeave(section)) {
       this.late = [section, buffer];
-      return;
-    }
+      if (this.held && !held) this.draw();
+      else this.onDraw();
+    } else this.take(section, buffer);
+  }
+
+  /** Whether the window has slid past rows that stay in sight. */
+  get held(): boolean {
+    return this.late !== null && this.wouldLeave(this.late[0]);
+  }
+
+  /** The lasting number after the last row that there is, be it shown or not. */
+  get end(): number {
+    const { base, total } = this.late?.[0] ?? this.store;
+    return base + total;
+  }
+
+  /** Show what there is now in place of what was held. */
+  catchUp(): void {
+    const late = this.late;
+    if (late) this.take(...late);
+    else this.draw();
+  }
+
+  private take(section: Rows, buffer: DataView | null): void {
+    this.late = null;
     const moved = this.store.accept(section, buffer);
     this.scroll.total = this.store.total;
     if (this.context.ui.get().follow) this.scroll.moveTo(Infinity);
-    else if (this.toTop) this.scroll.moveTo(0);
+    else if (this.toTop && moved === null) this.scroll.moveTo(0);
     else this.scroll.moveTo(this.scroll.top - (moved ?? 0));
-    this.toTop = false;
+    this.toTop &&= moved !== null;
     if (this.active >= 0) this.active = moved === null ? -1 : Math.max(-1, this.active - moved);
     this.draw();
+  }
+
+  /** The top row is to stay in sight, is here, and has left the window. */
+  private wouldLeave(section: Rows): boolean {
+    const top = Math.floor(this.scroll.top);
+    return !this.context.ui.get().follow && this.store.at(top) !== undefined && (this.store.moved(section) ?? 0) > top;
   }
 
   /** Draw what is in sight, and ask for what is not here. */
@@ -96,7 +127,7 @@ export class Grid {
     setAttribute(this.element, 'aria-colcount', this.columns.placed.length);
     this.source.want({
       first: sight.first,
-      count: sight.count,
+      count: this.held ? 0 : sight.count,
       follow: this.context.ui.get().follow,
       ...this.fields(sight.columns),
     });
@@ -107,8 +138,10 @@ export class Grid {
   activate(index: number): void {
     this.unfollow();
     this.active = Math.max(0, Math.min(index, this.store.total - 1));
+    const before = this.scroll.top;
     this.scroll.reveal(this.active);
-    this.draw();
+    if (this.held && this.scroll.top !== before) this.catchUp();
+    else this.draw();
   }
 
   activateColumn(column: number): void {
@@ -185,8 +218,10 @@ export class Grid {
     if (Math.abs(scrollTop - this.expected) > 1) {
       this.expected = scrollTop;
       this.scroll.scrolledTo(scrollTop);
+      const { held } = this;
       if (!this.scroll.atEnd) this.unfollow();
-      this.draw();
+      if (held) this.catchUp();
+      else this.draw();
     } else if (sideways) this.draw();
   }
 
@@ -205,7 +240,10 @@ export class Grid {
   }
 
   private interfaceChanged(now: Ui, before: Ui): void {
-    if (now.follow && !before.follow) this.scroll.moveTo(Infinity);
+    if (now.follow && !before.follow) {
+      this.catchUp();
+      this.scroll.moveTo(Infinity);
+    }
     if (JSON.stringify(now.sort) !== JSON.stringify(before.sort)) this.toTop = true;
     if (now.filter !== before.filter || JSON.stringify(now.brush) !== JSON.stringify(before.brush)) this.active = -1;
     this.draw();
@@ -214,10 +252,7 @@ export class Grid {
   /** While the mouse selects, and while text is selected, what is there stays; then the latest is shown. */
   private readonly letGo = (event: Event): void => {
     if (event.type !== 'selectionchange') this.pressed = false;
-    if (this.pressed || !this.late || this.selecting()) return;
-    const late = this.late;
-    this.late = null;
-    this.receive(...late);
+    if (!this.pressed && this.late && !this.selecting()) this.receive(...this.late);
   };
 
   private selecting(): boolean {

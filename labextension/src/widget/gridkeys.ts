@@ -30,8 +30,10 @@ function target(grid: Grid, key: string): number | 'head' | null {
     case 'PageUp':
       return (now ?? inSight) - scroll.page;
     case 'Home':
+      grid.catchUp();
       return 0;
     case 'End':
+      grid.catchUp();
       return store.total - 1;
     default:
       return null;

@@ -27,13 +27,19 @@ export function messages(context: Context): Messages {
     { class: 'sl-newer', hidden: true, onclick: () => context.ui.patch({ follow: true }) },
     'down',
   );
-  const element = h('div', { class: 'sl-messages' }, grid.element, empty, newer);
+  const left = h(
+    'div',
+    { class: 'sl-left', role: 'status', hidden: true },
+    'These rows have left the window. Pause the stream to keep what you look at.',
+    button('Show the oldest rows', { class: 'sl-framed', onclick: () => grid.catchUp() }),
+  );
+  const element = h('div', { class: 'sl-messages' }, grid.element, empty, left, newer);
   let seenEnd = 0;
 
   grid.onDraw = () => {
-    const { store } = grid;
+    const { store, end } = grid;
     const { follow } = context.ui.get();
-    const end = store.base + store.total;
+    left.hidden = !grid.held;
     if (follow || end < seenEnd || store.order === 'sorted') seenEnd = end;
     newer.hidden = follow || end === seenEnd;
     if (!newer.hidden) setText(newer.lastElementChild ?? newer, `${grouped(end - seenEnd)} new`);

@@ -83,11 +83,13 @@ export type PipeNode = Guarded<typeof isNode>;
 export const isPipe = shape({ nodes: list(isNode) });
 export type Pipe = Guarded<typeof isPipe>;
 
+/** `base + place` is a number that a row keeps while the window slides, until the era ends: then all rows are others. */
 export const isRows = shape({
   first: isNumber,
   count: isNumber,
   total: isNumber,
   base: isNumber,
+  era: isNumber,
   order: oneOf('live', 'filtered', 'sorted'),
   scanning: isFlag,
   cols: list(isColumn),

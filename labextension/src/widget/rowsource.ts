@@ -22,6 +22,7 @@ interface Ask {
   count: number;
   columns: string[];
   base: number;
+  era: number;
 }
 
 export class RowSource {
@@ -43,25 +44,25 @@ export class RowSource {
     const { first, count, columns, needed } = wanted;
     if (count === 0 || this.store.has(first, count, needed)) return;
     const from = Math.max(0, first - AROUND);
-    const ask = { first: from, count: first - from + count + AROUND, columns, base: this.store.base };
+    const ask = { first: from, count: first - from + count + AROUND, columns, base: this.store.base, era: this.store.era };
     // What the kernel did not have a moment ago is not asked for again: it comes with a frame.
-    const key = `${ask.base + from}:${ask.count}:${columns.join('\n')}`;
+    const key = `${ask.era}:${ask.base + from}:${ask.count}:${columns.join('\n')}`;
     if (key === this.asked) return;
     this.asked = key;
     this.next = ask;
     if (!this.asking) void this.ask();
   }
 
-  /** `base` says which row index 0 was here: the kernel can tell how far the window slid meanwhile. */
+  /** `base` and `era` say which row index 0 was here: the kernel can tell how far the window slid meanwhile. */
   private tell({ first, count, follow, columns }: Wanted): void {
-    const { base } = this.store;
-    const port = `${follow ? 'end' : base + first}:${count}:${columns.join('\n')}`;
+    const { base, era } = this.store;
+    const port = `${follow ? 'end' : `${era}:${base + first}`}:${count}:${columns.join('\n')}`;
     if (port === this.port) return;
     const urgent = follow !== this.followed;
     this.port = port;
     this.followed = follow;
     clearTimeout(this.timer);
-    const send = (): void => this.link.send('port', { first, count, follow, base, columns });
+    const send = (): void => this.link.send('port', { first, count, follow, base, era, columns });
     if (urgent) send();
     else this.timer = setTimeout(send, PORT_MS);
   }

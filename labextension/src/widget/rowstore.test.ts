@@ -11,7 +11,7 @@ const COLUMNS: Column[] = [
 
 function block(base: number, first: number, count: number, more: Partial<Rows> = {}): [Rows, DataView] {
   const rows = Array.from({ length: count }, (_, i) => [base + first + i, '7', String(base + first + i)]);
-  return [{ first, count, total: 1000, base, order: 'live', scanning: false, cols: COLUMNS, ...more }, bufferOf(rows)];
+  return [{ first, count, total: 1000, base, era: 1, order: 'live', scanning: false, cols: COLUMNS, ...more }, bufferOf(rows)];
 }
 
 test('while the window slides rows keep their numbers, and the table is told how far they moved', () => {
@@ -24,26 +24,24 @@ test('while the window slides rows keep their numbers, and the table is told how
   expect(store.has(5, 2, [])).toBe(false);
 });
 
-test('in another order nothing of before stays', () => {
+test('in another order, and of a window that was cleared, nothing of before stays', () => {
   const store = new RowStore();
   store.accept(...block(0, 0, 5));
-  expect(store.accept(...block(0, 100, 5, { order: 'sorted' }))).toBeNull();
-  expect(store.at(0)).toBeUndefined();
-});
-
-test('another message under the same number is another order, though it has the same name', () => {
-  const store = new RowStore();
-  store.accept(...block(0, 0, 5, { order: 'filtered' }));
-  const [section] = block(0, 3, 1, { order: 'filtered' });
+  const [section] = block(0, 3, 1, { era: 2, order: 'filtered' });
   expect(store.accept(section, bufferOf([[77, '7', '77']]))).toBeNull();
   expect(store.at(0)).toBeUndefined();
   expect(store.at(3)?.seq).toBe(77);
 });
 
-test('a window that was cleared begins anew', () => {
+test('what was made before the last block, and comes after it, changes nothing but the rows that it brings', () => {
   const store = new RowStore();
-  store.accept(...block(500, 0, 5));
-  expect(store.accept(...block(0, 0, 5))).toBeNull();
+  store.accept(...block(104, 20, 5));
+  expect(store.accept(...block(100, 10, 5, { total: 7 }))).toBe(0);
+  expect([store.base, store.total]).toEqual([104, 1000]);
+  expect(store.at(6)?.seq).toBe(110);
+  store.accept(...block(0, 0, 1, { era: 2 }));
+  expect(store.accept(...block(104, 20, 5))).toBe(0);
+  expect([store.base, store.at(0)?.seq]).toEqual([0, 0]);
 });
 
 test('cells are found by the name of their field, also where a block has others', () => {

@@ -33,6 +33,7 @@ export function cellOf(row: StoredRow | undefined, name: string): Cell | undefin
 export class RowStore {
   total = 0;
   base = 0;
+  era = -1;
   order: Rows['order'] = 'live';
   scanning = false;
   private readonly rows = new Map<number, StoredRow>();
@@ -61,21 +62,28 @@ export class RowStore {
 
   /**
    * Take in a block. Returns by how many rows everything moved up: the table moves its top as much, so that what is
-   * in sight stays. Null if the order is another one and nothing can stay.
+   * in sight stays. Null if the rows are other ones, and nothing can stay.
    */
   accept(section: Rows, buffer: DataView | null): number | null {
-    const block = buffer ? decodeRows(buffer, section.cols) : [];
-    const moved = section.base - this.base;
-    const same = this.total > 0 && section.order === this.order && this.agrees(section, block);
-    if (!same) this.rows.clear();
+    if (section.era < this.era) return 0; // made before the last one, though it came later
+    const moved = this.moved(section);
+    if (moved === null) this.rows.clear();
     this.note(section.cols);
-    this.total = section.total;
-    this.base = section.base;
-    this.order = section.order;
-    this.scanning = section.scanning;
+    const block = buffer ? decodeRows(buffer, section.cols) : [];
     block.forEach((row, index) => this.rows.set(section.base + section.first + index, row));
     this.forget(section.base + section.first);
-    return same ? moved : null;
+    if (moved !== null && moved < 0) return 0;
+    this.total = section.total;
+    this.base = section.base;
+    this.era = section.era;
+    this.order = section.order;
+    this.scanning = section.scanning;
+    return moved;
+  }
+
+  /** By how many rows everything will have moved up; null if the rows are other ones. */
+  moved(section: Rows): number | null {
+    return section.era === this.era ? section.base - this.base : null;
   }
 
   /** The row at an index of the present order. */
@@ -103,15 +111,6 @@ export class RowStore {
       this.known.set(column.name, column);
       if (!names.has(column.name)) this.names = [...this.names, column.name];
     }
-  }
-
-  /** Rows with the same number must be the same messages, or the order is another one. */
-  private agrees(section: Rows, block: StoredRow[]): boolean {
-    if (section.base < this.base) return false;
-    return block.every((row, index) => {
-      const known = this.rows.get(section.base + section.first + index);
-      return known === undefined || known.seq === row.seq;
-    });
   }
 
   private forget(centre: number): void {

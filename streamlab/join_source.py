@@ -1,0 +1,376 @@
+"""What a joined stream reads: its nodes' values in the order of their timestamps, joined."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from streamlab.arrivals import Arrival, Output
+from streamlab.errors import BrokerError, ImproperlyConfigured
+from streamlab.loops import FOREVER
+from streamlab.merged import StreamsSource
+from streamlab.models import FieldDescriptor
+from streamlab.outcomes import failure
+from streamlab.runtime.discovery import there
+from streamlab.runtime.io import on_io
+from streamlab.sources import ChannelSource
+
+if TYPE_CHECKING:
+    from streamlab.events import TP, Event
+    from streamlab.joining import Joined, JoinEngine
+    from streamlab.joins import Join
+    from streamlab.runtime.acks import AckStore
+    from streamlab.runtime.feed import Feed
+    from streamlab.streams import Stream
+
+__all__ = ["JoinSource"]
+
+LOOK_S = 0.02
+"""So often it is looked whether all sides are assigned."""
+LOOK_AGAIN_S = 1.0
+"""So often it is looked for the partitions of topics that are not there yet."""
+MIN_SIDES = 2
+NOTE = "joined up to "
+"""What begins the note that is committed with the offsets."""
+NAME = "join"
+"""How errors of functions that give keys are told."""
+
+
+class Row(Output):
+    """A joined row on its way: acking it, or its event, says that the row is done, and no more than that."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def as_event(self) -> Event | None:
+        """Return its cause's event, the ack of which is the row's."""
+        if self.made is None:
+            event = self.cause.as_event()
+            if event is not None:
+                self.made = copy.copy(event)
+                self.made.ack = self.ack  # type: ignore[method-assign] # as whoever replaces it
+        return self.made
+
+    def made_event(self) -> Event | None:
+        """Return its event if there is one already."""
+        return self.made
+
+
+class Unfinished:
+    """The rows that are not acked, and what waits for them: an arrival is acked when its window is closed and its rows are done."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Row] = {}
+        self._next = 0
+        self._closed: deque[tuple[int, Arrival, float]] = deque()
+        self.done_at = -math.inf
+        """The latest stream time before which all rows that came out by then are done."""
+
+    def add(self, joined: list[Joined], closed: list[tuple[int, Arrival, float]]) -> list[Row]:
+        """Return rows to hand out; what closed, after so many of them, is acked when these are done, and all before."""
+        number, done, unfinished = self._next, self._done, self.rows
+        self._closed.extend([(number + after, arrival, now) for after, arrival, now in closed])
+        rows = []
+        for one in joined:
+            row = Row(one, one._made[0], done)
+            row.number = number
+            unfinished[number] = row
+            number += 1
+            rows.append(row)
+        self._next = number
+        self._settle()
+        return rows
+
+    def _done(self, row: Any) -> None:
+        self.rows.pop(row.number, None)
+        if self._closed and row.number < self._closed[0][0]:
+            self._settle()
+
+    def _settle(self) -> None:
+        first, closed = next(iter(self.rows), self._next), self._closed
+        while closed and closed[0][0] <= first:
+            _, arrival, now = closed.popleft()
+            if now > self.done_at:  # noqa: PLR1730 - max() is a call
+                self.done_at = now  # before the ack, or a commit in between would say too little
+            arrival.ack()
+
+    def forget(self, gone: Callable[[Arrival], bool]) -> None:
+        """Wait no more for rows that nobody gets, since something in them is gone; what comes now may be older."""
+        self._closed = deque(entry for entry in self._closed if not gone(entry[1]))
+        self.rows = {
+            number: row
+            for number, row in self.rows.items()
+            if not any(record is not None and gone(record) for record in row.value._made[1])
+        }
+        self._settle()
+        self.done_at = -math.inf
+
+
+class JoinSource(StreamsSource):
+    """Joins what its nodes give.
+
+    Parameters
+    ----------
+    join : Join
+    """
+
+    def __init__(self, join: Join) -> None:
+        super().__init__(idle_s=join.idle_s)
+        self.join = join
+        self._engine: JoinEngine | None = None
+        self._unfinished = Unfinished()
+        self._handed_out: set[int] = set()
+        self._known: set[AckStore] = set()
+        self._whole: set[AckStore] = set()
+        """Those among them of whose partitions all sides are ours."""
+        self._done_up_to: dict[int, float] = {}
+        self._held_back: list[Arrival] = []
+        self._acks = True
+        self._reader: Stream[Any] | None = None
+        self._together = uuid.uuid4().hex
+        self._looked = -LOOK_AGAIN_S
+        self._is_checked = self._is_stopped = False
+
+    # What is handed out
+
+    def arrived(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
+        """Return the rows that came of what arrived, unless its partners are just being assigned."""
+        if self._held_back or not self._is_assigned():
+            self._held_back += arrivals
+            return ()
+        return self._joined(arrivals)
+
+    def _joined(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
+        if self.stores:
+            if self.stores != self._known:
+                self._meet(set(self.stores))
+            arrivals = self._with_partners(arrivals)
+        return self._rows(self.engine.add(arrivals))
+
+    def _is_assigned(self) -> bool:
+        """Tell whether the members of the group that this is have come to the same generation."""
+        return len({feed.generation for feed in self._feeds() if feed.group is not None}) <= 1
+
+    def _with_partners(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Leave out what is of partitions of which not all sides are ours, while members come and go.
+
+        It is not acked, so that it is read again when the partition is given to somebody with all its sides.
+        """
+        ours = self._ours()
+        whole = set.intersection(*ours)
+        if all(numbers == whole for numbers in ours):
+            return arrivals
+        return [one for one in arrivals if one.store is None or one.store.tp.partition in whole]
+
+    def _ours(self) -> list[set[int]]:
+        """Return the partition numbers that are assigned, for each member of the group that this is."""
+        return [{tp.partition for tp in tuple(feed.stores)} for feed in self._feeds() if feed.group is not None]
+
+    def idled(self) -> Iterable[Arrival]:
+        """Return what is unmatched: nothing is waited for any longer."""
+        return self._rows(self.engine.flush())
+
+    def ended(self) -> Iterable[Arrival]:
+        """Return what is unmatched: nothing comes any more. What a group's member was stopped at is read again."""
+        if self._is_in_group and any(node._halted for node in self.nodes):
+            return ()
+        return self._rows(self.engine.flush())
+
+    @property
+    def engine(self) -> JoinEngine:
+        """What joins."""
+        if self._engine is None:
+            self._engine = self.join.engine(len(self.nodes))
+            self._engine.keeps_closed = any(map(_is_acked, self.nodes))
+        return self._engine
+
+    def _rows(self, joined: list[Joined]) -> Iterable[Arrival]:
+        engine = self.engine
+        for arrival, error in engine.failures:
+            self._tell(arrival, error)
+        engine.failures.clear()
+        closed, engine.closed = engine.closed, []
+        if engine.keeps_closed and self._acks:
+            return self._unfinished.add(joined, closed)
+        if engine.keeps_closed:
+            self._leave_to_caller(joined, closed)
+        return [Output(one, one._made[0]) for one in joined]
+
+    def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival, float]]) -> None:
+        """Ack what is in no row; the rest is the caller's."""
+        self._handed_out.update(id(record) for one in joined for record in one._made[1])
+        for _, arrival, _ in closed:
+            if id(arrival) in self._handed_out:
+                self._handed_out.remove(id(arrival))
+            else:
+                arrival.ack()
+
+    def _tell(self, arrival: Arrival, error: Exception) -> None:
+        if self._reader is not None:
+            self._reader.errors.add(failure((arrival, None, None, None, FOREVER), NAME, error))
+
+    def counters(self) -> dict[str, int]:
+        """Return what is counted, by name; see ``JoinEngine``."""
+        names = ("buffered", "matched", "unmatched", "late", "dropped", "empty", "failed")
+        return {name: 0 if self._engine is None else getattr(self._engine, name) for name in names}
+
+    # Its life
+
+    def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
+        """Know that a loop begins."""
+        super().begin(stream, keep_going=keep_going)
+        self._reader, self._acks = stream, stream._enable_acks
+        feeds = self._feeds()
+        together = next((feed.together for feed in feeds if feed.together), self._together)
+        for feed in feeds:
+            feed.together = together
+            if feed.group is not None and self.join.keeps_any:
+                feed.note = partial(self._note, feed)
+        if self._engine is not None:
+            self._forget(lambda arrival: arrival.revoked)
+
+    def _note(self, feed: Feed, tp: TP) -> str:
+        """Return what whoever reads a partition next has to know: up to which stream time its rows have been done."""
+        time_s = max(_time_in(feed.notes.get(tp, "")), self._done_up_to.get(tp.partition, -math.inf))
+        if feed.stores.get(tp) in self._whole:
+            time_s = max(time_s, self._unfinished.done_at)
+        return f"{NOTE}{time_s!r}" if math.isfinite(time_s) else ""
+
+    def _meet(self, stores: set[AckStore]) -> None:
+        """Take in what was noted about partitions that are new here."""
+        done = self.engine.done_before
+        for feed in self._feeds():
+            for tp, note in feed.notes.items():
+                done[tp.partition] = max(done.get(tp.partition, -math.inf), _time_in(note))
+        numbers = set.intersection(*self._ours())
+        self._known, self._whole = stores, {store for store in stores if store.tp.partition in numbers}
+
+    def _leave(self) -> None:
+        """Remember how far the partitions were done that may go now: that stays true whoever has them."""
+        for store in self._whole:
+            number = store.tp.partition
+            self._done_up_to[number] = max(self._done_up_to.get(number, -math.inf), self._unfinished.done_at)
+        self._known, self._whole = set(), set()
+
+    def _feeds(self) -> list[Feed]:
+        return [node.feed for node in self.nodes if node.feed is not None]
+
+    @property
+    def _is_in_group(self) -> bool:
+        return any(feed.group is not None for feed in self._feeds())
+
+    def revoked(self, stores: set[AckStore]) -> None:
+        """Forget what is held of partitions that are another consumer's now, which reads it again."""
+        self._forget(lambda arrival: arrival.store in stores)
+
+    def _forget(self, gone: Callable[[Arrival], bool]) -> None:
+        self._leave()
+        self._held_back = [arrival for arrival in self._held_back if not gone(arrival)]
+        self.engine.drop(gone)
+        self._unfinished.forget(gone)
+
+    def close(self) -> None:
+        """Know that the stream was stopped."""
+        self._is_stopped = True
+
+    def reopen(self) -> None:
+        """Begin anew after a stop."""
+        super().reopen()
+        if self._is_stopped:
+            self._engine, self._unfinished, self._handed_out, self._held_back = None, Unfinished(), set(), []
+            self._set_aside.clear()
+            self.run = (iter(()), None)
+        self._is_stopped = False
+
+    def stopped(self) -> Iterable[Arrival] | None:
+        """Return what is unmatched, unless a group reads it again."""
+        if self._is_in_group:
+            return None
+        return self._rows([] if self._engine is None else self.engine.flush())
+
+    async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Get the next run."""
+        if not self._concludes and not self._is_checked and time.monotonic() - self._looked > LOOK_AGAIN_S:
+            await self._check()
+            return True
+        if self._held_back:
+            if self._is_assigned():
+                arrivals, self._held_back = self._held_back, []
+                self._hand_out(self._joined([arrival for arrival in arrivals if not arrival.revoked]))
+                return True
+            timeout_s = LOOK_S if timeout_s is None else min(timeout_s, LOOK_S)
+        return await super().fill(wanted, timeout_s)
+
+    # Whether it can be joined
+
+    async def _check(self) -> None:
+        """See that records of one key are in partitions of one number, where one reader finds them."""
+        self._looked = time.monotonic()
+        if len(self.nodes) < MIN_SIDES:
+            raise ImproperlyConfigured(f"a {type(self.join).__name__} needs two streams: this one combines {len(self.nodes)}")
+        groups = {feed.group for feed in self._feeds() if feed.group is not None}
+        if len(groups) > 1:
+            raise ImproperlyConfigured(
+                f"a join whose sides are read in the groups {' and '.join(map(repr, sorted(groups)))} would miss rows: "
+                "each group shares out partitions by itself. Give all its streams the same group"
+            )
+        counts: list[tuple[str, int, Stream[Any]]] = []
+        known = True
+        for node in self.nodes:
+            if node.feed is not None and node.feed.partitions is None:
+                found = await _counts(node.feed)
+                known = known and bool(found)
+                counts += [(topic, count, node) for topic, count in found.items()]
+        self._is_checked = known
+        for topic, count, node in counts:
+            if count != counts[0][1]:
+                raise ImproperlyConfigured(self._remedy(counts[0], (topic, count, node)))
+
+    def _remedy(self, one: tuple[str, int, Stream[Any]], other: tuple[str, int, Stream[Any]]) -> str:
+        how = self._by(other[2])
+        return (
+            f"topics {one[0]!r} ({one[1]} partitions) and {other[0]!r} ({other[1]} partitions) cannot be joined: records of "
+            f"the same key are not in partitions of the same number. Repartition the second: join with what "
+            f"group_by({how}, partitions={one[1]}) on its stream returns"
+        )
+
+    def _by(self, node: Stream[Any]) -> str:
+        """Return how ``group_by`` is told what this node is joined by."""
+        fields = self.join.fields
+        if isinstance(fields, dict):
+            model: Any = getattr(node.channel, "value_type", None)
+            field = fields.get(model, next(iter(fields.values()))) if fields else None
+            if isinstance(field, FieldDescriptor):
+                return field.ident
+        return "..., name=..."
+
+
+def _time_in(note: str) -> float:
+    """Return the time that a note tells; -inf for a note of somebody else's."""
+    try:
+        return float(note.removeprefix(NOTE))
+    except ValueError:
+        return -math.inf
+
+
+def _is_acked(node: Stream[Any]) -> bool:
+    """Tell whether acking what comes from a node means anything."""
+    source = node._source
+    if isinstance(source, ChannelSource):
+        return source.feed is None or source.feed.group is not None
+    return isinstance(source, StreamsSource)
+
+
+async def _counts(feed: Feed) -> dict[str, int]:
+    """Return how many partitions each topic has; nothing while it cannot be had, which the reading tells about."""
+    try:
+        tps = await on_io(there(feed))
+    except BrokerError:
+        return {}
+    return dict(Counter(tp.topic for tp in tps))

@@ -1,0 +1,117 @@
+"""What streams are joined by: fields of their models, functions, or the keys of their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from streamlab.errors import InvalidType, InvalidValue
+from streamlab.models import FieldDescriptor
+
+if TYPE_CHECKING:
+    from streamlab.arrivals import Arrival
+
+__all__ = ["Fields", "KeysByClass", "arranged", "keys_of_sides"]
+
+Fields = dict[type, Any] | tuple[Callable[[Any], Any], ...]
+"""By model: its field, or the fields of a composite key. Functions: one a side."""
+PickKey = Callable[["Arrival"], Any]
+
+message_key: PickKey = attrgetter("key")
+
+
+class KeysByClass(dict[type, PickKey]):
+    """Gives for the class of a value what picks the key out of its arrival."""
+
+    def __init__(self, find: Callable[[type], PickKey]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, kind: type) -> PickKey:
+        found = self[kind] = self._find(kind)
+        return found
+
+
+def arranged(fields: Iterable[Any]) -> Fields:
+    """Group fields by model, in the order given; functions stay a tuple.
+
+    Raises
+    ------
+    InvalidType
+        What is neither a field nor a function, both of them mixed, an asynchronous function, or models with different numbers of fields.
+    """
+    fields = tuple(fields)
+    for field in fields:
+        if not callable(field):
+            raise InvalidType(
+                f"{field!r} is nothing to join by: give a field of a Record (Order.id), or for each side a function"
+            )
+    descriptors = [field for field in fields if isinstance(field, FieldDescriptor)]
+    if fields and not descriptors:
+        return fields
+    if len(descriptors) < len(fields):
+        raise InvalidType("join by fields of Records, or by functions, one a side: not by both")
+    groups: dict[type, tuple[Any, ...]] = {}
+    for field in descriptors:
+        groups[field.model] = (*groups.get(field.model, ()), field)
+    if len(set(map(len, groups.values()))) > 1:
+        told = "; ".join(", ".join(field.ident for field in group) for group in groups.values())
+        raise InvalidType(f"a key has as many parts on each side, in the same order; these do not match: {told}")
+    return {model: group[0] if len(group) == 1 else group for model, group in groups.items()}
+
+
+def keys_of_sides(fields: Fields, sides: int) -> list[Mapping[type, PickKey]]:
+    """Return for each side what picks the key of its arrivals, by the class of the value.
+
+    A value of no model among the fields has the key of its message, and so has every one when there are no fields.
+
+    Raises
+    ------
+    InvalidValue
+        Functions, but not one a side.
+    """
+    if isinstance(fields, dict):  # also an empty one
+        by_class = KeysByClass(lambda kind: _picker(fields, kind))
+        return [by_class] * sides
+    if len(fields) != sides:
+        raise InvalidValue(f"{sides} sides are joined by {sides} functions, in their order; {len(fields)} were given")
+    return [KeysByClass(lambda _, function=function: _by_function(function)) for function in fields]  # type: ignore[misc] # bound now
+
+
+def _picker(fields: Mapping[type, Any], kind: type) -> PickKey:
+    for model in kind.__mro__:
+        if model in fields:
+            group = fields[model] if isinstance(fields[model], tuple) else (fields[model],)
+            return _composite(group) if len(group) > 1 else _single(group[0])
+    return message_key
+
+
+def _single(field: FieldDescriptor[Any]) -> PickKey:
+    if field.parent is None:
+        return attrgetter(f"value.{field.field}")
+    return lambda arrival: field(arrival.value)
+
+
+def _composite(group: tuple[FieldDescriptor[Any], ...]) -> PickKey:
+    """Return what picks a tuple; None when a part of it is."""
+
+    def pick(arrival: Arrival) -> Any:
+        value = arrival.value
+        key = tuple(field(value) for field in group)
+        return None if any(part is None for part in key) else key
+
+    return pick
+
+
+def _by_function(function: Callable[[Any], Any]) -> PickKey:
+    def pick(arrival: Arrival) -> Any:
+        key = function(arrival.value)
+        if hasattr(key, "__await__"):
+            key.close()
+            raise InvalidType(
+                "a function to join by is a plain one: what it would have to wait for belongs into a processor before"
+            )
+        return key
+
+    return pick
