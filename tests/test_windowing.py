@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -429,3 +431,34 @@ def test_a_crash_at_any_time_makes_no_window_that_is_none(
     again = records[before.committable.get(0) or 0 :]
     got += windows_of(after.add(*again)) if again else []
     assert set(got) == set(whole)
+
+
+def timelines() -> list[tuple[str, list[list[str]]]]:
+    """Return the timelines of the documentation: what is called, and the cells of the rows."""
+    text = (
+        (Path(__file__).parent.parent / "docs/joins/windows.md").read_text().partition("### Timelines")[2].partition("\n## ")[0]
+    )
+    found = []
+    for block in re.split(r"^`(?=\w+\()", text, flags=re.MULTILINE)[1:]:
+        lines = [line for line in block.splitlines() if line.startswith("|")][2:]
+        found.append((block.partition("`")[0], [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]))
+    return found
+
+
+def shape_of(call: str) -> Shape:
+    kind, *numbers = re.findall(r"\w+(?=\()|\d+", call)[: 4 if call.startswith("hopping") else 3]
+    times = [1000 * int(number) for number in numbers if number.isdecimal()]
+    grace = times.pop() if "grace" in call else 0
+    return Shape(times[0], {"tumbling": times[0], "hopping": times[-1], "session": 0}[kind], grace)
+
+
+def test_the_timelines_of_the_documentation_are_what_happens() -> None:
+    assert [call.partition("(")[0] for call, _ in timelines()] == ["tumbling", "hopping", "session", "tumbling"]
+    for call, lines in timelines():
+        rig = Rig(shape_of(call), Aggregate("values", "sum", lambda row: row.value), updates="update" in call)
+        for time, key, price, expected, _ in lines:
+            late = rig.engine.late
+            came = rig.add(Row(1000 * int(time), key, int(price)))
+            shown = [f"{cut.key} {cut.start:g}-{cut.end:g}: {cut.values}" for cut in came]
+            shown += ["late"] * (rig.engine.late - late)
+            assert ", ".join(shown) == expected, (call, time)
