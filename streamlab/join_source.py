@@ -101,14 +101,16 @@ class Unfinished:
             arrival.ack()
 
     def forget(self, gone: Callable[[Arrival], bool]) -> None:
-        """Wait no more for rows that nobody gets, since something in them is gone; what comes now may be older."""
-        self._closed = deque(entry for entry in self._closed if not gone(entry[1]))
+        """Wait no more for rows that nobody gets, since something in them is gone; what comes now may be older.
+
+        What waited for these rows is not acked: a rebalance takes it away too, soon, and it is read again with its partners.
+        """
+        self._closed.clear()
         self.rows = {
             number: row
             for number, row in self.rows.items()
             if not any(record is not None and gone(record) for record in row.value._made[1])
         }
-        self._settle()
         self.done_at = -math.inf
 
 
@@ -232,7 +234,7 @@ class JoinSource(StreamsSource):
             feed.together = together
             if feed.group is not None and self.join.keeps_any:
                 feed.note = partial(self._note, feed)
-        if self._engine is not None:
+        if self._engine is not None and any(store.closed for store in self._known):
             self._forget(lambda arrival: arrival.revoked)
 
     def _note(self, feed: Feed, tp: TP) -> str:
