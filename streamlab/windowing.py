@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from streamlab.aggregates import COUNT, END, HELD, KEY, START
 from streamlab.arrivals import Heard
 from streamlab.errors import MemoryLimitExceeded
+from streamlab.events import Carrier, Event
 
 if TYPE_CHECKING:
     from streamlab.aggregates import Recipe
@@ -224,7 +225,11 @@ def _hold(arrival: Arrival) -> Hold | None:
     """Return how to ack a record later, keeping as little of it as can be."""
     opened = arrival.opened
     if opened is None:
-        return Hold(arrival.ack) if hasattr(arrival.item, "ack") else None
+        item = arrival.item
+        if isinstance(item, Event) and item.message.on_final_ack is None:  # it is in no log, and nothing reads it again
+            item.ack()
+            return None
+        return Hold(arrival.ack) if isinstance(item, Carrier) else None
     if opened.store is None or isinstance(arrival, Heard):
         return None
     return Hold(arrival.ack if arrival.made is not None else partial(opened.store.ack, arrival.item[0]))
