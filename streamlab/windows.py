@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.aggregates import Aggregate, Recipe, name_of
-from streamlab.arrivals import Arrival, Output
+from streamlab.arrivals import Arrival, Output, Result
 from streamlab.channels import seconds
 from streamlab.errors import InvalidType, InvalidValue
 from streamlab.failures import StreamError
@@ -299,7 +299,7 @@ class WindowSource(StreamsSource):
 
 
 def _outputs(made: list[Made]) -> list[Carrier]:
-    return [Output(value, cause, None if hold is None else _letting_go(hold)) for value, cause, hold in made]
+    return [Output(value, cause) if hold is None else Result(value, cause, _letting_go(hold)) for value, cause, hold in made]
 
 
 def _time_in(note: str) -> int | None:

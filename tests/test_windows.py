@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -205,6 +206,26 @@ async def test_a_group_commits_what_is_before_the_open_windows(topic: sl.Topic[O
     again = topic.stream(group=topic_name).tumbling(60).sum(Order.price)
     assert parts(await first(1, again)) == [("DE", 60.0, 120.0, 2, 7.0)]
     await again.stop()
+
+
+async def test_with_noack_acking_the_event_of_a_window_acks_its_records(topic: sl.Topic[Order], topic_name: str) -> None:
+    await write(topic, (0, "DE", 1), (30, "DE", 2), (60, "DE", 3), (120, "DE", 4), partition=0)
+    stream = topic.stream(group=topic_name, start="earliest").tumbling(60).sum(Order.price).noack()
+    async with aclosing(aiter(stream)) as windows:
+        first_window = await anext(windows)
+        event = sl.current_event()
+        assert event is not None
+        await anext(windows)
+        assert committable(stream) == 0
+        event.ack()
+        assert committable(stream) == 2
+    assert first_window.count == 2
+    await stream.stop()
+
+
+def committable(stream: sl.Stream[Any]) -> int | None:
+    [node] = stream.combined
+    return node.feed.stores[sl.TP(node.channel.topics[0], 0)].committable  # type: ignore[no-any-return] # an inner part
 
 
 async def test_noack_reads_the_same_windows(topic: sl.Topic[Order]) -> None:
