@@ -19,7 +19,7 @@ import topics
 from measure import Setting, table
 
 README = Path(__file__).with_name("README.md")
-BENCHMARKS = ("in_memory", "kafka_loop", "forwarding", "frames", "import_time", "joins", "memory_use")
+BENCHMARKS = ("in_memory", "kafka_loop", "forwarding", "frames", "import_time", "joins", "windows", "memory_use")
 ON_KAFKA = {"kafka_loop", "forwarding", "frames", "memory_use"}
 FULL = Setting(
     rounds=5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from streamlab.baskets import KeptRecord
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from streamlab.runtime.acks import AckStore
     from streamlab.sources import OpenedBatch, Source
 
-__all__ = ["Arrival", "Heard", "Output"]
+__all__ = ["Arrival", "Heard", "Output", "Result"]
 
 
 class Arrival(Carrier):
@@ -204,3 +205,22 @@ class Output(Arrival):
     def is_lost(self) -> bool:
         """Tell whether the partition of its cause was revoked."""
         return self.revoked
+
+
+class Result(Output):
+    """An output whose records wait for it: acking it, or its event, says that it is done, and no more than that."""
+
+    __slots__ = ()
+
+    def as_event(self) -> Event | None:
+        """Return its cause's event, the ack of which is this one's."""
+        if self.made is None:
+            event = self.cause.as_event()
+            if event is not None:
+                self.made = copy.copy(event)
+                self.made.ack = self.ack  # type: ignore[method-assign] # as whoever replaces it
+        return self.made
+
+    def made_event(self) -> Event | None:
+        """Return its event if there is one already."""
+        return self.made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 import uuid
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from streamlab.arrivals import Arrival, Output
+from streamlab.arrivals import Arrival, Output, Result
 from streamlab.errors import BrokerError, ImproperlyConfigured
 from streamlab.loops import FOREVER
 from streamlab.merged import StreamsSource
@@ -22,7 +21,7 @@ from streamlab.runtime.io import on_io
 from streamlab.sources import ChannelSource
 
 if TYPE_CHECKING:
-    from streamlab.events import TP, Event
+    from streamlab.events import TP
     from streamlab.joining import Joined, JoinEngine
     from streamlab.joins import Join
     from streamlab.runtime.acks import AckStore
@@ -42,24 +41,11 @@ NAME = "join"
 """How errors of functions that give keys are told."""
 
 
-class Row(Output):
-    """A joined row on its way: acking it, or its event, says that the row is done, and no more than that."""
+class Row(Result):
+    """A joined row on its way."""
 
     __slots__ = ("number",)
     number: int
-
-    def as_event(self) -> Event | None:
-        """Return its cause's event, the ack of which is the row's."""
-        if self.made is None:
-            event = self.cause.as_event()
-            if event is not None:
-                self.made = copy.copy(event)
-                self.made.ack = self.ack  # type: ignore[method-assign] # as whoever replaces it
-        return self.made
-
-    def made_event(self) -> Event | None:
-        """Return its event if there is one already."""
-        return self.made
 
 
 class Unfinished:

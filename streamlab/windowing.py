@@ -5,6 +5,7 @@ Time is in whole milliseconds here, so that the edges of windows are exact.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from streamlab.aggregates import COUNT, END, HELD, KEY, START
 from streamlab.arrivals import Heard
 from streamlab.errors import MemoryLimitExceeded
+from streamlab.events import Carrier, Event
 
 if TYPE_CHECKING:
     from streamlab.aggregates import Recipe
@@ -65,13 +67,30 @@ class Hold:
         if not self._sharers:
             self._ack()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all have let go of it."""
+        return not self._sharers
+
+
+class Closing(Hold):
+    """Windows that closed together, and changes before that: their records are let go of when all that came out was consumed."""
+
+    __slots__ = ("records", "time_ms")
+
+    def __init__(self, settle: Callable[[], object]) -> None:
+        super().__init__(settle)
+        self.records: list[Hold] = []
+        self.time_ms = -FOREVER_MS
+        """The stream time at which they closed."""
+
 
 class Made(NamedTuple):
     """A window that is to be handed out, whose coming closed or changed it, and what to let go of when it was consumed."""
 
     value: Any
     cause: Arrival
-    held: Sequence[Hold]
+    hold: Hold | None
 
 
 class WindowEngine:
@@ -95,6 +114,9 @@ class WindowEngine:
     ----------
     open_windows, late, emitted : int
         Windows that are open now; records that came too late for a window of theirs; windows that were handed out.
+    done_ms : dict of int to int
+        For partitions of groups that are not read now: all windows that were closed at this stream time have been consumed. They
+        are not handed out again when some of their records are read again.
     """
 
     def __init__(
@@ -112,6 +134,7 @@ class WindowEngine:
         self.max_windows = max_windows
         self.failed = failed
         self.open_windows = self.late = self.emitted = 0
+        self.done_ms: dict[int | None, int] = {}
         self._lanes: dict[int | None, Lane] = {}
 
     def add(self, arrivals: Sequence[Arrival], now: float = 0.0, *, apart: bool = False) -> list[Made]:
@@ -137,8 +160,18 @@ class WindowEngine:
         lane = self._lanes.get(partition)
         if lane is None:
             kind: type[Lane] = AlignedLane if self.shape.step_ms else SessionLane
-            lane = self._lanes[partition] = kind(self)
+            lane = self._lanes[partition] = kind(self, self.done_ms.get(partition, -FOREVER_MS))
         return lane
+
+    def done_up_to(self, partition: int) -> int | None:
+        """Return the stream time up to which all windows of a partition have been consumed; from any thread. None before the first."""
+        lane = self._lanes.get(partition)
+        done_ms = self.done_ms.get(partition, -FOREVER_MS) if lane is None else lane.done_ms
+        return None if done_ms == -FOREVER_MS else done_ms
+
+    def know(self, partition: int, done_ms: int) -> None:
+        """Take in up to which stream time all windows of a partition have been consumed, before its records come."""
+        self.done_ms[partition] = max(done_ms, self.done_ms.get(partition, -FOREVER_MS))
 
     def idle(self, since: float) -> list[Made]:
         """Close the windows where nothing has come since then; what comes for them later is late."""
@@ -159,22 +192,25 @@ class WindowEngine:
     def clear(self) -> None:
         """Forget all windows, and the stream time."""
         self._lanes.clear()
+        self.done_ms.clear()
         self.open_windows = 0
 
     def drop(self, partitions: Iterable[int]) -> None:
         """Forget the windows of partitions of consumer groups; nothing is handed out or acked."""
         for partition in partitions:
-            lane = self._lanes.pop(partition, None)
+            lane = self._lanes.get(partition)
             if lane is not None:
+                self.know(partition, lane.done_ms)
+                del self._lanes[partition]
                 self.open_windows -= lane.open_windows
 
-    def finish(self, state: State, cause: Arrival, made: list[Made], held: Sequence[Hold]) -> None:
+    def finish(self, state: State, cause: Arrival, made: list[Made], hold: Hold | None) -> None:
         """Have a window handed out as it is."""
         try:
-            made.append(Made(self.recipe.window(state), cause, held))
+            made.append(Made(self.recipe.window(state), cause, hold))
         except Exception as error:  # noqa: BLE001 - whatever a function of the user's raises
             self.failed(cause, error)
-            for hold in held:
+            if hold is not None:
                 hold.let_go()
             return
         self.emitted += 1
@@ -189,7 +225,11 @@ def _hold(arrival: Arrival) -> Hold | None:
     """Return how to ack a record later, keeping as little of it as can be."""
     opened = arrival.opened
     if opened is None:
-        return Hold(arrival.ack) if hasattr(arrival.item, "ack") else None
+        item = arrival.item
+        if isinstance(item, Event) and item.message.on_final_ack is None:  # it is in no log, and nothing reads it again
+            item.ack()
+            return None
+        return Hold(arrival.ack) if isinstance(item, Carrier) else None
     if opened.store is None or isinstance(arrival, Heard):
         return None
     return Hold(arrival.ack if arrival.made is not None else partial(opened.store.ack, arrival.item[0]))
@@ -198,9 +238,15 @@ def _hold(arrival: Arrival) -> Hold | None:
 class Lane:
     """The windows of what has one stream time: the latest timestamp that was seen."""
 
-    def __init__(self, engine: WindowEngine) -> None:
+    def __init__(self, engine: WindowEngine, done_ms: int) -> None:
         self.engine = engine
         self.shape = engine.shape
+        self.known_ms = self.done_ms = done_ms
+        """Windows that close until then have been consumed: when the reading began, and now."""
+        self.holds = False
+        """Whether there are records that have to be acked."""
+        self._closings: deque[Closing] = deque((Closing(self._settle),))
+        """In order; the last one is that of the windows that close next."""
         self.time_ms = -FOREVER_MS
         self.closes_ms = FOREVER_MS
         """The stream time at which the next window closes."""
@@ -248,9 +294,9 @@ class Lane:
                 if pick is not None:
                     fold(state, found)
                 if hold is not None:
-                    _keep(state, hold)
-                if updates:
-                    engine.finish(state, arrival, made, () if hold is None else (hold.share(),))
+                    self._keep(state, hold)
+                if updates and state[END] + self.shape.grace_ms > self.known_ms:
+                    engine.finish(state, arrival, made, self._share())
             if self.missed:
                 engine.late += 1
             if hold is not None:
@@ -272,14 +318,32 @@ class Lane:
 
     def close(self, cause: Arrival, made: list[Made]) -> None:
         """Hand out the windows that are over; with updates, they are out already."""
-        engine = self.engine
+        engine, closing, grace = self.engine, self._closings[-1], self.shape.grace_ms
         for state in self.over():
             self._count(-1)
-            held = state[HELD] or ()
-            if not engine.updates:
-                engine.finish(state, cause, made, held)
-                continue
-            for hold in held:
+            closing.records += state[HELD] or ()
+            if not engine.updates and state[END] + grace > self.known_ms:
+                engine.finish(state, cause, made, self._share())
+        if self.holds:
+            closing.time_ms = self.time_ms
+            self._closings.append(Closing(self._settle))
+            closing.let_go()
+
+    def _share(self) -> Hold | None:
+        return self._closings[-1].share() if self.holds else None
+
+    def _keep(self, state: State, hold: Hold) -> None:
+        self.holds = True
+        if state[HELD] is None:
+            state[HELD] = []
+        state[HELD].append(hold.share())
+
+    def _settle(self) -> None:
+        """Let go of the records of windows of which all that came out was consumed, and of all windows before."""
+        while self._closings[0].is_done:
+            closing = self._closings.popleft()
+            self.done_ms = max(self.done_ms, closing.time_ms)  # before the acks, or a commit in between would say too little
+            for hold in closing.records:
                 hold.let_go()
 
     def close_all(self, made: list[Made]) -> None:
@@ -296,8 +360,8 @@ class Lane:
 class AlignedLane(Lane):
     """Tumbling and hopping windows: their starts are multiples of the step, counted from 1970."""
 
-    def __init__(self, engine: WindowEngine) -> None:
-        super().__init__(engine)
+    def __init__(self, engine: WindowEngine, done_ms: int) -> None:
+        super().__init__(engine, done_ms)
         self._windows: dict[int, dict[Any, State]] = {}
         self._from_ms = self._to_ms = 0
         """Records of these times are in the same windows."""
@@ -322,7 +386,7 @@ class AlignedLane(Lane):
         first, last = ((ms - size) // step + 1) * step, ms // step * step
         self._from_ms, self._to_ms = max(last, first - step + size), min(last + step, first + size)
         starts = [start for start in range(first, last + 1, step) if start + size + grace > self.time_ms]
-        self.missed = len(starts) * step < last + step - first
+        self.missed = first + size + grace <= self.time_ms
         self._here = [(start, self._windows.setdefault(start, {})) for start in starts]
         if starts:
             self.closes_ms = min(self.closes_ms, starts[0] + size + grace)
@@ -350,8 +414,8 @@ class AlignedLane(Lane):
 class SessionLane(Lane):
     """Sessions: records of a key, each less than the gap after the one before it. A session ends the gap after its last one."""
 
-    def __init__(self, engine: WindowEngine) -> None:
-        super().__init__(engine)
+    def __init__(self, engine: WindowEngine, done_ms: int) -> None:
+        super().__init__(engine, done_ms)
         self._sessions: dict[Any, list[State]] = {}
         self._ends: list[tuple[int, int, State]] = []
         """A heap of when they end, or ended before they grew."""
@@ -422,12 +486,6 @@ class SessionLane(Lane):
         return (
             max((state[END] for states in self._sessions.values() for state in states), default=-FOREVER_MS) + self.shape.grace_ms
         )
-
-
-def _keep(state: State, hold: Hold) -> None:
-    if state[HELD] is None:
-        state[HELD] = []
-    state[HELD].append(hold.share())
 
 
 def _can_be_key(key: Any) -> bool:

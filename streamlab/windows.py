@@ -12,22 +12,25 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.aggregates import Aggregate, Recipe, name_of
-from streamlab.arrivals import Arrival, Output
+from streamlab.arrivals import Arrival, Output, Result
 from streamlab.channels import seconds
 from streamlab.errors import InvalidType, InvalidValue
 from streamlab.failures import StreamError
 from streamlab.merged import StreamsSource
 from streamlab.models import Record, RecordMeta
 from streamlab.tracebacks import forget_frames
-from streamlab.windowing import Made, Shape, WindowEngine
+from streamlab.windowing import Hold, Made, Shape, WindowEngine
 
 if TYPE_CHECKING:
-    from streamlab.events import Carrier
+    from streamlab.events import TP, Carrier
     from streamlab.runtime.acks import AckStore
+    from streamlab.runtime.feed import Feed
     from streamlab.streams import Stream
 
 __all__ = ["AnyWindow", "Window", "WindowSource", "Windowed", "windowed"]
 
+NOTE = "windows up to "
+"""What begins the note that is committed with the offsets, before milliseconds."""
 Emit = Literal["final", "update"]
 
 
@@ -218,21 +221,41 @@ class WindowSource(StreamsSource):
         now = time.monotonic()
         apart = bool(self.stores)
         if apart or self._ours:
-            self._forget_revoked()
+            self._meet()
         made = self.engine.add(arrivals, now, apart=apart)
         if apart and self.idle_s is not None:
             made += self.engine.idle(now - self.idle_s)
         return _outputs(made)
 
-    def _forget_revoked(self) -> None:
-        """Drop the windows of partitions that are another consumer's now, or that will be read again."""
+    def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
+        """Know that a loop begins."""
+        super().begin(stream, keep_going=keep_going)
+        for feed in self._feeds():
+            if feed.group is not None:
+                feed.note = self._note
+
+    def _feeds(self) -> list[Feed]:
+        return [node.feed for node in self.nodes if node.feed is not None]
+
+    def _note(self, tp: TP) -> str:
+        """Return what whoever reads a partition next has to know: up to which stream time its windows are done."""
+        done_ms = self.engine.done_up_to(tp.partition)
+        return "" if done_ms is None else f"{NOTE}{done_ms}"
+
+    def _meet(self) -> None:
+        """Drop the windows of partitions that are another consumer's now, and take in what was noted about new ones."""
         closed = {store for store in self._ours if store.closed}
         self.engine.drop({store.tp.partition for store in closed})
+        for store in self.stores - self._ours:
+            for feed in self._feeds():
+                done_ms = _time_in(feed.notes.get(store.tp, ""))
+                if done_ms is not None:
+                    self.engine.know(store.tp.partition, done_ms)
         self._ours = (self._ours - closed) | self.stores
 
     def revoked(self, stores: set[AckStore]) -> None:
         """Drop their windows."""
-        self._forget_revoked()
+        self._meet()
 
     def idled(self) -> Iterable[Carrier]:
         """Close all windows."""
@@ -276,15 +299,17 @@ class WindowSource(StreamsSource):
 
 
 def _outputs(made: list[Made]) -> list[Carrier]:
-    return [Output(value, cause, _letting_go(held) if held else None) for value, cause, held in made]
+    return [Output(value, cause) if hold is None else Result(value, cause, _letting_go(hold)) for value, cause, hold in made]
 
 
-def _letting_go(held: Iterable[Any]) -> Callable[[Output], None]:
-    def let_go(_output: Output) -> None:
-        for hold in held:
-            hold.let_go()
+def _time_in(note: str) -> int | None:
+    """Return the time that a note tells; None for a note of somebody else's."""
+    text = note.removeprefix(NOTE)
+    return int(text) if text != note and text.removeprefix("-").isdecimal() else None
 
-    return let_go
+
+def _letting_go(hold: Hold) -> Callable[[Output], None]:
+    return lambda _: hold.let_go()
 
 
 def windowed(stream: Stream[Any], kind: str, size: Any, step: Any, options: Mapping[str, Any]) -> Windowed:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -336,8 +338,8 @@ class Group:
 
 def let_go(made: Iterable[Made]) -> None:
     for one in made:
-        for hold in one.held:
-            hold.let_go()
+        assert one.hold is not None
+        one.hold.let_go()
 
 
 def test_a_record_is_acked_when_its_window_has_closed_and_was_consumed() -> None:
@@ -364,7 +366,7 @@ def test_with_updates_a_record_is_acked_when_its_window_has_closed_too() -> None
     assert group.committable == {0: 0}
     let_go(first)
     assert group.committable == {0: 1}
-    assert [made.held for made in group.add((0, 2, 20))] != []
+    group.add((0, 2, 20))
     assert group.committable == {0: 2}
 
 
@@ -391,3 +393,72 @@ def test_windows_of_a_revoked_partition_are_dropped_and_not_acked() -> None:
     assert group.rig.engine.open_windows == 1
     let_go(group.rig.engine.flush())
     assert group.committable == {0: 1, 1: 0}
+
+
+def test_windows_that_close_together_are_acked_together() -> None:
+    """What is noted as done are stream times."""
+    group = Group(Shape(10, 5))
+    made = group.add((0, 0, 7), (0, 1, 40))
+    assert len(made) == 2
+    let_go(made[1:])
+    assert group.committable == {0: 0}
+    let_go(made[:1])
+    assert group.committable == {0: 1}
+
+
+@given(
+    offsets=st.lists(st.integers(-3, 3), min_size=15, max_size=40),
+    shape=st.sampled_from([Shape(10, 10, 6), Shape(10, 4, 6), Shape(4, 0, 6)]),
+    updates=st.booleans(),
+    data=st.data(),
+)
+def test_a_crash_at_any_time_makes_no_window_that_is_none(
+    offsets: list[int], shape: Shape, updates: bool, data: st.DataObject
+) -> None:
+    """Records are out of order within the grace. What was not acked is read again, by an engine that knows what was noted."""
+    records = [(0, place, 2 * place + shift) for place, shift in enumerate(offsets)]
+    whole = windows_of(Group(shape, updates=updates).add(*records))
+    before = Group(shape, updates=updates)
+    crash = data.draw(st.integers(len(records) // 2, len(records)))
+    made = before.add(*records[:crash])
+    consumed = data.draw(st.integers(len(made) // 2, len(made)))
+    let_go(made[:consumed])
+    got = windows_of(made[:consumed])
+    after = Group(shape, updates=updates)
+    noted = before.rig.engine.done_up_to(0)
+    if noted is not None:
+        after.rig.engine.know(0, noted)
+    again = records[before.committable.get(0) or 0 :]
+    got += windows_of(after.add(*again)) if again else []
+    assert set(got) == set(whole)
+
+
+def timelines() -> list[tuple[str, list[list[str]]]]:
+    """Return the timelines of the documentation: what is called, and the cells of the rows."""
+    text = (
+        (Path(__file__).parent.parent / "docs/joins/windows.md").read_text().partition("### Timelines")[2].partition("\n## ")[0]
+    )
+    found = []
+    for block in re.split(r"^`(?=\w+\()", text, flags=re.MULTILINE)[1:]:
+        lines = [line for line in block.splitlines() if line.startswith("|")][2:]
+        found.append((block.partition("`")[0], [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]))
+    return found
+
+
+def shape_of(call: str) -> Shape:
+    kind, *numbers = re.findall(r"\w+(?=\()|\d+", call)[: 4 if call.startswith("hopping") else 3]
+    times = [1000 * int(number) for number in numbers if number.isdecimal()]
+    grace = times.pop() if "grace" in call else 0
+    return Shape(times[0], {"tumbling": times[0], "hopping": times[-1], "session": 0}[kind], grace)
+
+
+def test_the_timelines_of_the_documentation_are_what_happens() -> None:
+    assert [call.partition("(")[0] for call, _ in timelines()] == ["tumbling", "hopping", "session", "tumbling"]
+    for call, lines in timelines():
+        rig = Rig(shape_of(call), Aggregate("values", "sum", lambda row: row.value), updates="update" in call)
+        for time, key, price, expected, _ in lines:
+            late = rig.engine.late
+            came = rig.add(Row(1000 * int(time), key, int(price)))
+            shown = [f"{cut.key} {cut.start:g}-{cut.end:g}: {cut.values}" for cut in came]
+            shown += ["late"] * (rig.engine.late - late)
+            assert ", ".join(shown) == expected, (call, time)
