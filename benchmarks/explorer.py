@@ -110,7 +110,7 @@ def load(bench: Bench) -> None:
     took = sorted(bench.meters.answers_ms(3))
     bench.report.add("idle", "1+1, median and 99 %", f"{took[len(took) // 2]:.0f} and {took[int(len(took) * 0.99)]:.0f} ms")
     with produce(bench.kafka.bootstrap, 100_000):
-        bench.book.run(STREAM + "s.run()")
+        bench.book.run(STREAM + "running = s.run()")
         bench.book.page.wait_for_timeout(2000)
         unseen = _consumption(bench, "no view")
         bench.book.run("await s.stop()")
