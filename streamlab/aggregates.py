@@ -116,6 +116,10 @@ class Aggregate(NamedTuple):
     how: str | Callable[[list[Any]], Any]
     field: Any = None
 
+    def __str__(self) -> str:
+        computed = f"{name_of(self.how)}({'' if self.field is None else name_of(self.field)})"
+        return computed if self.name == "value" else f"{self.name}={computed}"
+
     @classmethod
     def of(cls, name: str, spec: Any) -> Self:
         """Return what ``agg(name=spec)`` means: a function, "count", or a pair of field and one of these.

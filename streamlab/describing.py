@@ -11,17 +11,33 @@ from streamlab.texts import clean
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
-__all__ = ["arguments", "label", "mode", "representation", "shortlabel"]
+__all__ = ["arguments", "inputs", "label", "made_by", "mode", "representation", "shortlabel"]
 
 SAME = "app channel processors loop combined beacon concurrency_index active_partitions enable_acks prefix join_strategy on_error"
 
 
 def mode(stream: Stream[Any]) -> str:
     """See ``Stream.mode``."""
+    if stream.combined:
+        return " & ".join(dict.fromkeys(mode(one) for one in inputs(stream)))
     feed = stream.feed
     if feed is None:
         return "local"
     return "observe" if feed.group is None else f"group={feed.group}"
+
+
+def inputs(stream: Stream[Any]) -> list[Stream[Any]]:
+    """Return the streams that read what this one is made of, each once: itself, unless it is made of others."""
+    if not stream.combined:
+        return [stream]
+    nodes = [node for node in (stream._origin, *stream.combined) if hasattr(node, "get_root_stream")]
+    return list(dict.fromkeys(one for node in nodes for one in inputs(node)))
+
+
+def made_by(stream: Stream[Any]) -> str:
+    """Return what makes one stream of others, for people; nothing for a stream that reads by itself."""
+    strategy = stream.join_strategy
+    return stream._source.made_by if strategy is None else f"{type(strategy).__name__} {strategy}"
 
 
 def label(stream: Stream[Any]) -> str:

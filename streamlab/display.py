@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from streamlab.columns import gather
+from streamlab.describing import made_by
 from streamlab.errors import DecodeError
 from streamlab.markup import (
     MAX_ROWS,
@@ -92,14 +93,21 @@ def topic_html(topic: Topic[Any]) -> str:
     return card("Topic", topic, fact_table(facts), hints)
 
 
+def _counters(stats: StreamStats) -> list[tuple[str, object]]:
+    return [(name.replace("_", " "), f"{number:,}") for name, number in stats.counters.items() if number]
+
+
 def stream_html(stream: Stream[Any]) -> str:
     """Return the card of a stream: what it reads and how, its counters, its processors, and how to go on."""
     stats = stream.stats()
     rate = f" ({stats.events_per_s:,.0f}/s)" if stats.events_per_s else ""
+    made = made_by(stream)
     facts: list[tuple[str, object]] = [
+        *([("made by", made)] if made else []),
         ("mode", stream.mode),
         ("state", f"{stats.state}: {stats.detail}" if stats.detail else stats.state),
         ("events", f"{stats.events_total:,}{rate}"),
+        *_counters(stats),
         *_progress(stats),
         ("errors", alarming(f"{stats.errors_total:,}, see stream.errors") if stats.errors_total else 0),
     ]
@@ -163,6 +171,7 @@ def stats_html(stats: StreamStats) -> str:
         ("state", f"{stats.state}: {stats.detail}" if stats.detail else stats.state),
         ("events", f"{stats.events_total:,} ({stats.events_per_s:,.0f}/s)"),
         ("bytes", f"{stats.bytes_total:,} ({stats.bytes_per_s:,.0f}/s), {stats.buffered_bytes:,} waiting"),
+        *_counters(stats),
         *_progress(stats),
         ("errors", alarming(f"{stats.errors_total:,}") if stats.errors_total else 0),
     ]

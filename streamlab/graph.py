@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import graphviz
 
 from streamlab.channels import Channel
+from streamlab.describing import made_by
 from streamlab.drawing import svg_of, text_tree
 from streamlab.streams import Stream
+from streamlab.tables import Table
 from streamlab.texts import clean
 from streamlab.topics import Topic
+from streamlab.windows import WindowSource
 
 if TYPE_CHECKING:
     from streamlab.agents import Agent
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Edge", "Graph", "Node", "app_graph", "stream_graph"]
 
 _LABEL_LIMIT = 60
+_RULES_LIMIT = 160
+"""Of a join's or a window's label, which has its rules in it."""
 _TOOLTIP_LIMIT = 300
 _LINE = 32
 """Characters of a label's line: a chain of streams with long names must not be drawn too small to read."""
@@ -38,13 +43,23 @@ _SHAPES = {
     "channel": "cds",
     "source": "note",
     "table": "tab",
-    "join": "diamond",
+    "join": "hexagon",
+    "window": "septagon",
     "agent": "component",
     "filter": "invtrapezium",
 }
 # The functions that forward have names of no interest; where they write to is drawn.
 _FORWARDING = ("echo", "through", "group_by")
-_FILLS = {"topic": "#dbeafe", "channel": "#dbeafe", "source": "#dbeafe", "stream": "#e6f4ea", "agent": "#fdecc8"}
+_FILLS = {
+    "topic": "#dbeafe",
+    "channel": "#dbeafe",
+    "source": "#dbeafe",
+    "stream": "#e6f4ea",
+    "agent": "#fdecc8",
+    "table": "#dbeafe",
+    "join": "#f3e8fd",
+    "window": "#f3e8fd",
+}
 # Both themes show these: light boxes with dark text, lines in a middle grey, no background.
 # A picture wider than a cell, in inches, is drawn smaller.
 _GRAPH_LOOK = {"rankdir": "LR", "bgcolor": "transparent", "size": "12,30"}
@@ -67,7 +82,7 @@ class Node(NamedTuple):
     ----------
     id : str
     kind : str
-        "topic", "channel", "source", "table", "stream", "join", "agent", or the kind of a processor.
+        "topic", "channel", "source", "table", "stream", "join", "window", "agent", or the kind of a processor.
     label, tooltip : str
         What is shown: cut, with everything in them visible.
     enabled : bool
@@ -88,12 +103,16 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """One edge; ``source`` and ``target`` are ids of nodes, ``enabled`` is False where nothing flows."""
+    """One edge; ``source`` and ``target`` are ids of nodes, ``enabled`` is False where nothing flows.
+
+    ``lookup`` is True where values are looked up in a table: what comes into that makes nothing flow.
+    """
 
     id: str
     source: str
     target: str
     enabled: bool = True
+    lookup: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +148,7 @@ class Graph:
         for node in self.nodes:
             dot.node(node.id, label=_in_lines(node.label), **_node_look(node))
         for edge in self.edges:
-            look = {} if edge.enabled else {"style": "dashed"}
+            look = _edge_look(edge)
             dot.edge(edge.source, edge.target, id=edge.id, label=edge_label or None, **look)
         return str(dot.source)
 
@@ -229,17 +248,25 @@ class _Builder:
         return last
 
     def _join(self, stream_id: str, stream: Stream[Any]) -> str:
-        strategy = stream.join_strategy
-        name = "combine" if strategy is None else type(strategy).__name__
-        on = "" if strategy is None else f" {strategy}"
-        sides = [self._table(stream_id, side) if isinstance(side, Mapping) else self._end(side) for side in _sides(stream)]
-        me = self._node(f"{stream_id}_join", "join", name, name + on)
-        for side in sides:
-            self._edge(side, me)
+        """Draw what makes one stream of others: a merge, a join, windows."""
+        sides = [(side, self._table(side) if isinstance(side, Mapping) else self._end(side)) for side in _sides(stream)]
+        kind, label = _making(stream)
+        me = self._node(f"{stream_id}_join", kind, label, label)
+        for side, end in sides:
+            self._edge(end, me, lookup=isinstance(side, Mapping))
         return me
 
-    def _table(self, stream_id: str, side: Mapping[Any, Any]) -> str:
-        return self._node(self._numbered(f"{stream_id}_table"), "table", "table", type(side).__name__)
+    def _table(self, side: Mapping[Any, Any]) -> str:
+        for known, node_id in self._channels:
+            if known is side:
+                return node_id
+        if isinstance(side, Table):
+            node_id = self._node(f"table_{_word(side.name)}", "table", f"table {side.name}", side.shortlabel)
+            self._edge(self._channel(side.topic), node_id)
+        else:
+            node_id = self._node(self._numbered("table"), "table", type(side).__name__, type(side).__name__)
+        self._channels.append((side, node_id))
+        return node_id
 
     def _processor(self, stream_id: str, before: str, entry: Processor) -> str:
         label = _label(entry)
@@ -269,12 +296,13 @@ class _Builder:
         self, node_id: str, kind: str, label: str, tooltip: str, *, stream: str = "", processor: Processor | None = None
     ) -> str:
         about = () if processor is None else (processor.enabled, stream, processor.name)
-        self._nodes.setdefault(node_id, Node(node_id, kind, clean(label, _LABEL_LIMIT), clean(tooltip, _TOOLTIP_LIMIT), *about))
+        limit = _RULES_LIMIT if kind in ("join", "window") else _LABEL_LIMIT
+        self._nodes.setdefault(node_id, Node(node_id, kind, clean(label, limit), clean(tooltip, _TOOLTIP_LIMIT), *about))
         return node_id
 
-    def _edge(self, source: str, target: str, *, enabled: bool = True) -> None:
+    def _edge(self, source: str, target: str, *, enabled: bool = True, lookup: bool = False) -> None:
         edge_id = f"{source}__{target}"
-        self._edges.setdefault(edge_id, Edge(edge_id, source, target, enabled))
+        self._edges.setdefault(edge_id, Edge(edge_id, source, target, enabled, lookup))
 
 
 def _chain(stream: Stream[Any]) -> list[Stream[Any]]:
@@ -300,6 +328,11 @@ def _sides(stream: Stream[Any]) -> list[Any]:
         nodes.insert(0, origin)
     nested = [inner for node in nodes for inner in getattr(node, "combined", ())]
     return [node for node in nodes if not any(node is inner for inner in nested)]
+
+
+def _making(stream: Stream[Any]) -> tuple[str, str]:
+    """Return the kind and the label of what makes a stream of others."""
+    return "window" if isinstance(stream._source, WindowSource) else "join", made_by(stream)
 
 
 def _kind(channel: object) -> str:
@@ -331,6 +364,12 @@ def _node_look(node: Node) -> dict[str, str]:
     if not node.enabled:
         look |= {"style": "dashed", "fontcolor": _NODE_LOOK["color"]}
     return look
+
+
+def _edge_look(edge: Edge) -> dict[str, str]:
+    if edge.lookup:
+        return {"style": "dotted", "arrowhead": "none", "arrowtail": "odot", "dir": "both"}
+    return {} if edge.enabled else {"style": "dashed"}
 
 
 def _literal(text: str) -> str:

@@ -103,7 +103,10 @@ class Join:
         """By what and within which time, for people."""
         parts = self.fields.values() if isinstance(self.fields, dict) else self.fields
         by = ", ".join(map(_called, parts)) or "the key"
-        return f"on {by} within {self.within_s:g} s"
+        if self.lookup is not None:
+            return f"on {by}"
+        more = f" grace {self.grace_s:g} s" if self.grace_s else ""
+        return f"on {by} within {self.within_s:g} s{more}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"

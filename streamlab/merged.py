@@ -121,10 +121,6 @@ class StreamsSource(Source):
         self._inbox.append(value)
         self.bell.ring()
 
-    def counters(self) -> dict[str, int]:
-        """Return what is counted, by name."""
-        return {}
-
     def behind(self) -> set[TP | None]:
         """Return a set that is empty when nothing more is known to come."""
         return {None} if self._inbox or (self._merge is not None and self._merge.is_behind) else set()
@@ -198,6 +194,7 @@ class MergeSource(StreamsSource):
     """The values of all nodes."""
 
     is_merge = True
+    made_by = "combine"
 
     def _left_over(self) -> list[Arrival]:
         items = [item for some, _ in (self.run, *self._set_aside) for item in some]

@@ -169,6 +169,8 @@ class Source:
     in_hand = False
     """Whether what its runs give that is no record was there before the run: no user's code makes it."""
     is_merge = False
+    made_by = ""
+    """What makes one stream of others, for people."""
     """Whether it hands out values of other streams as they are."""
     nodes: Sequence[Stream[Any]] = ()
     """The streams that it reads, if it reads streams."""
@@ -244,6 +246,10 @@ class Source:
     def last_words(self, stream: Stream[Any]) -> bool:
         """Tell whether a loop over a stream that was stopped has something to hand out still."""
         return False
+
+    def counters(self) -> dict[str, int]:
+        """Return what is counted beside events, by name."""
+        return {}
 
     def behind(self) -> set[TP | None]:
         """Return the partitions of which more is known to come than is at hand; None in it stands for something else."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from streamlab.describing import inputs
+
 if TYPE_CHECKING:
     from streamlab.events import TP
     from streamlab.processors import Processor
+    from streamlab.runtime.feed import Feed
     from streamlab.streams import Stream
 
 __all__ = ["Meter", "ProcessorStats", "StreamStats"]
@@ -36,7 +39,8 @@ class StreamStats:
     Attributes
     ----------
     state : str
-        The feed's where there is one ("reading", "retrying", ...), else the stream's; "paused" where it would only be reading.
+        The feed's where there is one ("reading", "retrying", ...), else the stream's; "paused" where it would only be reading. Of a
+        stream that is made of others, what most of all has to be known of theirs.
     detail : str
         What the state means, such as why a broker is not available.
     events_total, bytes_total, errors_total : int
@@ -54,6 +58,8 @@ class StreamStats:
     processors : tuple of ProcessorStats
     busy : str or None
         The processor that is in a call now; one that never returns is named here.
+    counters : dict of str to int
+        Of a join: buffered, matched, unmatched, late, and more. Of windows: open_windows, late, emitted.
     """
 
     state: str
@@ -69,11 +75,13 @@ class StreamStats:
     progress: float | None
     processors: tuple[ProcessorStats, ...]
     busy: str | None
+    counters: dict[str, int]
 
     def __repr__(self) -> str:
         lag = f", lag {sum(self.lag.values()):,}" if self.lag else ""
+        counted = "".join(f", {number:,} {name.replace('_', ' ')}" for name, number in self.counters.items() if number)
         return (
-            f"<StreamStats: {self.state}, {self.events_total:,} events ({self.events_per_s:,.0f}/s){lag}, "
+            f"<StreamStats: {self.state}, {self.events_total:,} events ({self.events_per_s:,.0f}/s){lag}{counted}, "
             f"{self.errors_total:,} errors>"
         )
 
@@ -84,6 +92,8 @@ class StreamStats:
 
 
 SHORTEST_S = 0.5
+URGENT = ("failed", "retrying", "connecting", "reading", "idle", "ended", "stopped")
+"""States of feeds: what one of several is in most of all has to be known."""
 
 
 class Meter:
@@ -96,25 +106,26 @@ class Meter:
 
     def read(self, stream: Stream[Any]) -> StreamStats:
         """Take a snapshot."""
-        feed = stream.feed
-        processors = tuple(_processor(entry) for entry in stream.processors)
-        events, size = stream.events_total, stream._source.bytes_total
+        streams = inputs(stream)
+        feeds = [(one.feed, one._source.waiting()) for one in streams if one.feed is not None]
+        events, size = stream.events_total, sum(one._source.bytes_total for one in streams)
         events_per_s, bytes_per_s = self._rate(events, size)
-        waiting = stream._source.waiting()
+        progress = [share for feed, waiting in feeds if (share := feed.progress(waiting)) is not None]
         return StreamStats(
-            state=_state(stream, waiting),
-            detail="" if feed is None else feed.state_detail,
+            state=_state(stream, feeds),
+            detail="; ".join(dict.fromkeys(feed.state_detail for feed, _ in feeds if feed.state_detail)),
             events_total=events,
             bytes_total=size,
             errors_total=stream.errors.total,
             events_per_s=events_per_s,
             bytes_per_s=bytes_per_s,
-            lag={} if feed is None else feed.lag(waiting),
-            positions={} if feed is None else {**feed.start_offsets, **feed.handover.taken, **waiting},
-            buffered_bytes=0 if feed is None else feed.handover.buffered_bytes,
-            progress=None if feed is None else feed.progress(waiting),
-            processors=processors,
+            lag=_merged([feed.lag(waiting) for feed, waiting in feeds], max),
+            positions=_merged([{**feed.start_offsets, **feed.handover.taken, **waiting} for feed, waiting in feeds], min),
+            buffered_bytes=sum(feed.handover.buffered_bytes for feed, _ in feeds),
+            progress=min(progress, default=None),
+            processors=tuple(_processor(entry) for entry in stream.processors),
             busy=_busy(stream),
+            counters=stream._source.counters(),
         )
 
     def _rate(self, events: int, size: int) -> tuple[float, float]:
@@ -126,13 +137,20 @@ class Meter:
         return self._rates
 
 
-def _state(stream: Stream[Any], waiting: Mapping[TP, int]) -> str:
+def _merged(found: list[dict[TP, int]], choose: Callable[[int, int], int]) -> dict[TP, int]:
+    """Return the numbers of all partitions; two streams may read the same."""
+    merged: dict[TP, int] = {}
+    for numbers in found:
+        for tp, number in numbers.items():
+            merged[tp] = choose(merged.get(tp, number), number)
+    return merged
+
+
+def _state(stream: Stream[Any], feeds: list[tuple[Feed, dict[TP, int]]]) -> str:
     """Return the feed's state; one that has brought all it had to bring is not the end while some of it waits."""
-    feed = stream.feed
-    state = stream.state if feed is None or stream.should_stop else feed.state
-    if stream.paused and state in ("running", "reading", "idle"):
-        return "paused"
-    return "reading" if waiting and state == "ended" else state
+    states = ["reading" if waiting and feed.state == "ended" else feed.state for feed, waiting in feeds]
+    state = stream.state if not states or stream.should_stop else min(states, key=URGENT.index)
+    return "paused" if stream.paused and state in ("running", "reading", "idle") else state
 
 
 def _processor(entry: Processor) -> ProcessorStats:

@@ -212,6 +212,12 @@ class WindowSource(StreamsSource):
             rules.shape, recipe, updates=rules.emit == "update", max_windows=rules.max_windows, failed=self._failed
         )
 
+    @property
+    def made_by(self) -> str:  # type: ignore[override] # told by its rules
+        """Into which windows, and what is computed of each."""
+        updates = " emit=update" if self.rules.emit == "update" else ""
+        return f"{self.rules} {', '.join(map(str, self.recipe.aggregates))}{updates}"
+
     def again(self) -> WindowSource:
         """Return the same with windows of its own."""
         return WindowSource(self.rules, self.recipe)

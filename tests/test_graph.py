@@ -142,19 +142,50 @@ def test_noack_of_combined_streams_has_the_same_sides(app: sl.App) -> None:
 def test_a_join_is_named_with_its_fields(app: sl.App) -> None:
     joined = (app.topic("orders").stream() & app.topic("payments").stream()).inner_join(Order.account_id)
     (node,) = [node for node in joined.graph().nodes if node.kind == "join"]
-    assert node.label == "InnerJoin"
-    assert node.tooltip == "InnerJoin on Order.account_id within 60 s"
+    assert node.label == node.tooltip == "InnerJoin on Order.account_id within 60 s"
     (node,) = [node for node in app_graph(app).nodes if node.kind == "join"]
-    assert node.label == "InnerJoin"
+    assert node.label == "InnerJoin on Order.account_id within 60 s"
 
 
-def test_a_table_is_a_side_of_its_own(app: sl.App) -> None:
-    class Table(dict[str, int]):
-        def contribute_to_stream(self, active: object) -> None: ...
+def test_a_join_is_named_with_its_times(app: sl.App) -> None:
+    both = app.topic("orders").stream() & app.topic("payments").stream()
+    (node,) = [node for node in both.left_join(within=10, grace=5).graph().nodes if node.kind == "join"]
+    assert node.label == "LeftJoin on the key within 10 s grace 5 s"
 
-    stream = app.topic("orders").stream()
-    graph = sl.Stream(stream.channel, app=app, combined=[stream, Table()]).graph()
-    assert "table > combine" in shape(graph)
+
+def test_windows_are_named_with_what_is_computed(app: sl.App) -> None:
+    orders = app.topic("orders", value_type=Order).stream()
+    orders.add_processor(double)
+    windows = orders.hopping(60, 20, by=Order.account_id, emit="update").agg(most=(Order.account_id, "max"), n="count")
+    graph = windows.graph()
+    (node,) = [node for node in graph.nodes if node.kind == "window"]
+    assert node.label == "hopping(60, 20, by=Order.account_id) most=max(Order.account_id), n=count() emit=update"
+    assert shape(graph)[1:3] == ["Stream: Topic: orders > double", f"double > {node.label}"]
+    (node,) = [node for node in app.topic("orders").stream().tumbling(5).count().graph().nodes if node.kind == "window"]
+    assert node.label == "tumbling(5) count()"
+
+
+def test_a_table_is_a_side_in_which_is_looked_up(app: sl.App) -> None:
+    users, orders = app.table("users"), app.topic("orders").stream()
+    joined = orders.combine(users, {"ada": 1}).left_join(Order.account_id)
+    graph = joined.graph()
+    assert shape(graph) == [
+        "orders > Stream: Topic: orders",
+        "users > table users",
+        "Stream: Topic: orders > LeftJoin on Order.account_id",
+        "table users > LeftJoin on Order.account_id",
+        "dict > LeftJoin on Order.account_id",
+        "LeftJoin on Order.account_id > Stream: Table: users&dict",
+    ]
+    assert [edge.lookup for edge in graph.edges] == [False, False, False, True, True, False]
+    assert graph.source.count("style=dotted") == 2
+
+
+def test_a_table_of_two_joins_is_drawn_once(app: sl.App) -> None:
+    users = app.table("users")
+    joined = [app.topic(name).stream().combine(users).left_join() for name in ("orders", "payments")]
+    kinds = [node.kind for node in app_graph(app).nodes]
+    assert (len(joined), kinds.count("table"), kinds.count("join")) == (2, 1, 2)
 
 
 def test_what_noack_took_over_is_drawn_once(app: sl.App) -> None:

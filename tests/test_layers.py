@@ -18,10 +18,10 @@ ROOT = Path(streamlab.__file__).parent
 LAYERS = [
     "texts",
     "errors events loops tracebacks",
-    "annotations coercion formats models codecs settings unsupported failures broker.base",
+    "annotations coercion describing formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
     "sources outcomes channels joining keying joins materialising subscribing declaring sending",
-    "lifecycle iteration baskets arrivals sides merging merged lookups join_source retrying take forwarder forwarding describing runtime.subscriptions",
+    "lifecycle iteration baskets arrivals sides merging merged lookups join_source retrying take forwarder forwarding runtime.subscriptions",
     "aggregates windowing windows",
     "streams",
     "topics agents background tables runtime.runner",

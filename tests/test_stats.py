@@ -125,3 +125,56 @@ async def test_what_was_brought_and_nobody_came_to_is_lag_and_no_progress(app: s
     found = stream.stats()
     assert (found.state, sum(found.lag.values()), found.progress) == ("ended", 0, 1.0)
     assert set(found.positions.values()) == {10}
+
+
+class TestOfStreamsThatAreMadeOfOthers:
+    @pytest.fixture
+    async def sides(self, app: sl.App) -> tuple[sl.Topic[Any], sl.Topic[Any]]:
+        orders, payments = app.topic("orders", partitions=2), app.topic("payments", partitions=2)
+        for number in range(4):
+            await orders.send(key=str(number), value=number, partition=number % 2, timestamp=float(number))
+        await payments.send(key="2", value=2, partition=0, timestamp=3.0)
+        await payments.declare()
+        return orders, payments
+
+    async def test_lag_positions_and_progress_are_those_of_all(self, sides: tuple[sl.Topic[Any], sl.Topic[Any]]) -> None:
+        orders, payments = (topic.stream(start="earliest", stop="end") for topic in sides)
+        both = orders & payments
+        assert (both.mode, both.stats().state) == ("observe", "idle")
+        assert await rest(both) == [0, 1, 2, 3, 2]
+        found = both.stats()
+        assert (found.state, found.progress, found.counters) == ("ended", 1.0, {})
+        assert {(tp.topic, tp.partition): offset for tp, offset in found.positions.items()} == {
+            ("orders", 0): 2,
+            ("orders", 1): 2,
+            ("payments", 0): 1,
+            ("payments", 1): 0,
+        }
+        assert found.lag.keys() == found.positions.keys()
+        assert sum(found.lag.values()) == 0
+        assert found.bytes_total == orders.stats().bytes_total + payments.stats().bytes_total > 0
+
+    async def test_a_join_counts_what_it_did(self, sides: tuple[sl.Topic[Any], sl.Topic[Any]]) -> None:
+        orders, payments = (topic.stream(start="earliest", stop="end") for topic in sides)
+        joined = (orders & payments).left_join(within=10)
+        assert len(await rest(joined)) == 4
+        found = joined.stats()
+        assert (found.counters["matched"], found.counters["unmatched"], found.counters["late"]) == (1, 3, 0)
+        assert "1 matched, 3 unmatched" in repr(found)
+        assert "unmatched" in found._repr_html_()
+        assert "LeftJoin on the key within 10 s" in joined._repr_html_()
+
+    async def test_windows_count_too(self, sides: tuple[sl.Topic[Any], sl.Topic[Any]]) -> None:
+        windows = sides[0].stream(start="earliest", stop="end").tumbling(2, by=()).count()
+        assert [window.count for window in await rest(windows)] == [2, 2]
+        assert windows.stats().counters["emitted"] == 2
+
+    async def test_the_worst_state_is_the_one_that_is_told(self, sides: tuple[sl.Topic[Any], sl.Topic[Any]]) -> None:
+        orders, payments = (topic.stream() for topic in sides)
+        both = orders & payments
+        assert orders.feed is not None
+        assert payments.feed is not None
+        orders.feed.set_state("reading")
+        payments.feed.set_state("retrying", "no broker answers")
+        found = both.stats()
+        assert (found.state, found.detail) == ("retrying", "no broker answers")

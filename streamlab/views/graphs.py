@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamlab.graph import Graph, stream_graph
+from streamlab.lifecycle import related
 
 if TYPE_CHECKING:
     from streamlab.views.session import ShownStream
@@ -25,8 +26,7 @@ class GraphSection:
     def section(self, shown: ShownStream) -> dict[str, Any]:
         """Return DOT and what is to be written into its picture: for each node its text, and how it is."""
         stream = shown.stream
-        members = [*stream._iter_ll_backwards(), *stream._iter_ll_forwards()]
-        version = tuple((id(member), member.processors.version) for member in members)
+        version = tuple((id(member), member.processors.version) for member in related(stream))
         if version != self._version:
             self._version, self._graph = version, stream_graph(stream)
         dot = self._graph.dot(edge_label=ROOM)
@@ -37,11 +37,25 @@ class GraphSection:
         """Return for each edge what flows there: what comes out of the processor that is before, or is read."""
         rates = shown.rates.processors
         named = {node.id: node.name for node in self._graph.nodes}
+        others = self._before_it_is_one()
         flows = []
         for edge in self._graph.edges:
             rate = rates.get(named.get(edge.source, ""), shown.rates.events)
-            flows.append({"id": edge.id, "text": _rate(rate) if edge.enabled else "", "state": "" if edge.enabled else "off"})
+            known = edge.enabled and edge.source not in others
+            flows.append({"id": edge.id, "text": _rate(rate) if known else "", "state": "" if edge.enabled else "off"})
         return flows
+
+    def _before_it_is_one(self) -> set[str]:
+        """Return the nodes of the streams that the shown one is made of: what flows there is not known here."""
+        made = [node.id for node in self._graph.nodes if node.kind in ("join", "window")]
+        if not made:
+            return set()
+        before: set[str] = set()
+        at = {made[-1]}
+        while at:
+            at = {edge.source for edge in self._graph.edges if edge.target in at} - before
+            before |= at
+        return before
 
     def _states(self, shown: ShownStream) -> list[dict[str, str]]:
         """Return for each processor how it is: off, failing or well."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from streamlab.describing import inputs, made_by
 from streamlab.texts import clean
 from streamlab.views.cells import cell, flat
 
@@ -33,7 +34,7 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
     return {
         "state": shown.state,
         "detail": clean(shown.detail, 500),
-        "name": clean(str(stream.channel), 200),
+        "name": clean(_called(shown), 200),
         "mode": stream.mode,
         "group": None if feed is None else feed.group,
         "start": "" if feed is None else str(feed.start),
@@ -63,7 +64,7 @@ def pipe(shown: ShownStream, batches: LiveBatches | None = None) -> dict[str, An
     """Return the nodes of the pipeline in order: the source, the processors, what they write to, and the take that is shown."""
     stream = shown.stream
     nodes: list[dict[str, Any]] = [
-        _node("source", "source", clean(str(stream.channel), 100), detail=_partitions(shown), rate=shown.rates.events)
+        _node("source", "source", clean(_called(shown), 100), detail=clean(_partitions(shown), 200), rate=shown.rates.events)
     ]
     for entry in list(stream.processors)[:MAX_NODES]:
         nodes.append(_processor(shown, entry))
@@ -76,9 +77,22 @@ def pipe(shown: ShownStream, batches: LiveBatches | None = None) -> dict[str, An
     return {"nodes": nodes}
 
 
+def _called(shown: ShownStream) -> str:
+    """Return what the stream reads: the names of topics where it is made of others."""
+    nodes = inputs(shown.stream)
+    return " & ".join(dict.fromkeys(str(node.channel) for node in nodes))
+
+
 def _partitions(shown: ShownStream) -> str:
-    """Return how many partitions are read, in a group those that are assigned; what else there is to say while there are none."""
+    """Return how many partitions are read, in a group those that are assigned; what else there is to say while there are none.
+
+    Of a stream that is made of others, how, and what was counted at that.
+    """
     feed = shown.stream.feed
+    if shown.stream.combined:
+        counted = {} if shown.stats is None else shown.stats.counters
+        counts = [f"{number:,} {name.replace('_', ' ')}" for name, number in counted.items() if number]
+        return " · ".join([made_by(shown.stream), *counts])
     if feed is None:
         return shown.stream.mode
     assigned = feed.group is not None
