@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,26 @@ def test_faust_code_runs_in_the_second_notebook(run: Run) -> None:
     graph = shown(notebook, "app.graph()")
     assert "count" in graph
     assert "expensive-orders" in graph
+
+
+def test_streams_and_a_table_are_joined_in_the_third_notebook(run: Run) -> None:
+    notebook = run("03")
+    counts = dict(re.findall(r"^(orders|payments) +(\d+)$", shown(notebook, "both.to_frame(200)"), re.MULTILINE))
+    assert int(counts["orders"]) + int(counts["payments"]) == 200
+    assert min(map(int, counts.values())) > 50
+    assert "Payment(order_id=" in shown(notebook, "async for order, payment in paid:")
+    assert "left.item" in shown(notebook, "pairs = await")
+    assert shown(notebook, "soon = [").startswith("'paid after ")
+    unpaid = int(shown(notebook, "unpaid = [").split(",")[0].strip("( \n"))
+    assert 0 < unpaid < 50  # of some 330 orders
+    assert "LeftJoin on Order.order_id, Payment.order_id within 120 s" in shown(notebook, "checked.graph()")
+    assert re.search(r"\d+ matched, \d+ unmatched, 0 errors", shown(notebook, "checked.stats()"))
+    assert shown(notebook, '"a-03" in customers').startswith("(False, {")
+    tiers = shown(notebook, 'frame["right.tier"]')
+    assert all(tier in tiers for tier in ("basic", "gold", "has left"))
+    assert "platinum" in shown(notebook, "platinum")
+    assert "coffee" in shown(notebook, "pivot_table")
+    assert shown(notebook, "nlargest(3)").count("\n") >= 3
 
 
 def test_the_fourth_notebook_shows_a_stream_alive(run: Run) -> None:
