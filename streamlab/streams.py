@@ -423,9 +423,34 @@ class Stream(Generic[T]):
     # Several streams
 
     def combine(self, *nodes: Any, max_idle: float | timedelta | str | None = 0.0, **kwargs: Any) -> Stream[Any]:
-        """Return a stream over all nodes; ``a & b`` is ``a.combine(a, b)``.
+        """Return a stream over all nodes, in the order of their timestamps; ``a & b`` is ``a.combine(a, b)``.
 
-        A node may be a table, or any mapping, for ``inner_join`` or ``left_join`` with it: a lookup for each value.
+        Each node's processors come first, then the result's. This stream is a node, listed or not, and each node is one
+        however often it is listed. Each partition keeps its order; of equal timestamps events come before plain values, then earlier
+        nodes. A value is acked where it came from. The result ends with the last of its nodes, raises what one of them raises,
+        after what came before that, and stops them when it is stopped.
+
+        While more of a partition is known to come it is waited for, also during an outage; up to 100,000 values of a
+        node are read ahead then.
+
+        Parameters
+        ----------
+        *nodes : Stream or mapping
+            A table, or any mapping, is for ``inner_join`` or ``left_join`` with it: a lookup for each value.
+        max_idle : float, timedelta or str, optional
+            How many seconds a partition that is at its end holds the others back; by default not at all. What comes there
+            later comes out of order.
+        **kwargs
+            For the new stream, as in Faust.
+
+        Returns
+        -------
+        Stream
+
+        References
+        ----------
+        docs/joins.md has the rules, and a timeline. ``max_idle`` is Kafka Streams' ``max.task.idle.ms``
+        (https://cwiki.apache.org/confluence/display/KAFKA/KIP-695%3A+Further+Improve+Kafka+Streams+Timestamp+Synchronization).
         """
         if self._finalized:
             return forwarding.unchanged(self, "combine")
