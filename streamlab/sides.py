@@ -234,12 +234,13 @@ class Side:
         """Return the partitions of which more is known to come; None stands for: something."""
         if self.over or self.node._paused or self.node._halted:
             return set()
+        known = self.node._source.behind()
         if self._timer.waits:
-            return self.node._source.behind()
+            return known
         if not self.parked:
-            return {None, *self.inputs}
+            return {None, *self.inputs} | known
         opened = self.node._source.run[1]
-        return self.node._source.behind() | {None if opened is None else opened.batch.tp}
+        return known | {None if opened is None else opened.batch.tp}
 
     async def close(self) -> None:
         """End the reading, and give back what was not handed out."""
