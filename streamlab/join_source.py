@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Output, Result
 from streamlab.errors import BrokerError, ImproperlyConfigured
+from streamlab.events import Event
 from streamlab.loops import FOREVER
 from streamlab.merged import StreamsSource
 from streamlab.models import FieldDescriptor
@@ -124,6 +125,8 @@ class JoinSource(StreamsSource):
         self._together = uuid.uuid4().hex
         self._looked = -LOOK_AGAIN_S
         self._is_checked = self._is_stopped = False
+        self._in_memory = False
+        """Whether a node reads a channel that is no topic."""
 
     # What is handed out
 
@@ -139,7 +142,10 @@ class JoinSource(StreamsSource):
             if self.stores != self._known:
                 self._meet(set(self.stores))
             arrivals = self._with_partners(arrivals)
-        return self._rows(self.engine.add(arrivals))
+        engine = self.engine
+        if self._in_memory and self._acks and not engine.keeps_closed:
+            engine.keeps_closed = not _done_with(arrivals)
+        return self._rows(engine.add(arrivals))
 
     def _is_assigned(self) -> bool:
         """Tell whether the members of the group that this is have come to the same generation."""
@@ -175,7 +181,7 @@ class JoinSource(StreamsSource):
         """What joins."""
         if self._engine is None:
             self._engine = self.join.engine(len(self.nodes))
-            self._engine.keeps_closed = any(map(_is_acked, self.nodes))
+            self._engine.keeps_closed = any(map(_is_acked, self.nodes)) or (self._in_memory and not self._acks)
         return self._engine
 
     def _rows(self, joined: list[Joined]) -> Iterable[Arrival]:
@@ -214,6 +220,7 @@ class JoinSource(StreamsSource):
         """Know that a loop begins."""
         super().begin(stream, keep_going=keep_going)
         self._reader, self._acks = stream, stream._enable_acks
+        self._in_memory = any(isinstance(node._source, ChannelSource) and node.feed is None for node in self.nodes)
         feeds = self._feeds()
         together = next((feed.together for feed in feeds if feed.together), self._together)
         for feed in feeds:
@@ -348,11 +355,21 @@ def _time_in(note: str) -> float:
 
 
 def _is_acked(node: Stream[Any]) -> bool:
-    """Tell whether acking what comes from a node means anything."""
+    """Tell whether what comes from a node is to be acked when it is done."""
     source = node._source
     if isinstance(source, ChannelSource):
-        return source.feed is None or source.feed.group is not None
+        return source.feed is not None and source.feed.group is not None
     return isinstance(source, StreamsSource)
+
+
+def _done_with(arrivals: list[Arrival]) -> bool:
+    """Ack the events of channels at once: they are in no log, and nothing reads them again. False when somebody waits for an ack."""
+    events = [arrival.item for arrival in arrivals if isinstance(arrival.item, Event)]
+    if any(event.message.on_final_ack is not None for event in events):
+        return False
+    for event in events:
+        event.ack()
+    return True
 
 
 async def _counts(feed: Feed) -> dict[str, int]:
