@@ -113,14 +113,16 @@ class Basket:
 
     def gather_items(self, items: Iterator[Any]) -> None:
         """Take a stretch of items that are there already, and that no processor is to see, until it is full. A plain None is dropped."""
-        put_value, put_item = self.gathered.append, self.items.append
-        for item in islice(items, min(STRETCH, self.wanted - len(self.gathered))):
-            if isinstance(item, Carrier):
-                put_item(item)
-                put_value(item.value)
-            elif item is not None:
-                put_item(item)
-                put_value(item)
+        before = len(self.items)
+        try:
+            self.items.extend(islice(items, min(STRETCH, self.wanted - before)))
+        finally:  # also of what was there when it was interrupted
+            taken = self.items[before:]
+            if all(issubclass(kind, Carrier) for kind in set(map(type, taken))):
+                self.gathered.extend([item.value for item in taken])
+            else:
+                self.items[before:] = taken = [item for item in taken if item is not None]
+                self.gathered.extend([item.value if isinstance(item, Carrier) else item for item in taken])
 
     def watch(self, stores: Iterable[AckStore]) -> None:
         """Look out for partitions that are revoked, of which carriers come."""

@@ -218,9 +218,8 @@ class Side:
             arrivals = [make(item[1] / 1000, number, value, item, opened) for item, value in zip(items, values, strict=True)]
             self.input(opened.batch.tp).put(arrivals)
             return
-        now = time.time()
         self.input(None).put(
-            [make(_time_of(item, now), number, value, item, None) for item, value in zip(items, values, strict=True)]
+            [make(at, number, value, item, None) for at, item, value in zip(_times_of(items), items, values, strict=True)]
         )
 
     def input(self, tp: TP | None) -> Input:
@@ -259,6 +258,16 @@ class Side:
         stretches = [(opened, [a.item for a in some]) for opened, some in groupby(arrivals, lambda arrival: arrival.opened)]
         for opened, items in reversed(stretches):
             source.give_back_all(items if opened is None else [KeptRecord._make(item) for item in items], opened)
+
+
+def _times_of(items: list[Any]) -> list[float]:
+    """Return when items happened; what has no time happens now."""
+    if set(map(type, items)) == {Event}:
+        times: list[float] = [item.message.timestamp for item in items]
+        if None not in times:
+            return times
+    now = time.time()
+    return [_time_of(item, now) for item in items]
 
 
 def _time_of(item: Any, now: float) -> float:
