@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamlab.events import TP
+    from streamlab.opened import OpenedBatch
     from streamlab.runtime.acks import AckStore
-    from streamlab.sources import OpenedBatch, Source
+    from streamlab.sources import Source
 
 __all__ = ["Arrival", "Heard", "Output", "Result"]
 

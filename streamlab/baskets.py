@@ -13,8 +13,9 @@ from streamlab.outcomes import ack_cell, cell_item
 if TYPE_CHECKING:
     from streamlab.events import Cell
     from streamlab.loops import Loop
+    from streamlab.opened import OpenedBatch
     from streamlab.runtime.acks import AckStore
-    from streamlab.sources import OpenedBatch, Source
+    from streamlab.sources import Source
 
 __all__ = ["Basket", "KeptRecord"]
 

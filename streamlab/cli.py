@@ -24,7 +24,7 @@ from streamlab.unsupported import CLI, missing_name
 if TYPE_CHECKING:
     from streamlab.app import App
     from streamlab.broker.base import BrokerRecord
-    from streamlab.sources import OpenedBatch
+    from streamlab.opened import OpenedBatch
     from streamlab.topics import Topic
 
 __all__ = ["main"]
@@ -247,8 +247,8 @@ def _cat(arguments: argparse.Namespace) -> int:
 
 def _records(topic: Topic[Any], arguments: argparse.Namespace) -> Generator[tuple[BrokerRecord, OpenedBatch], None, None]:
     """Yield the records as they come, each with what opens it; what was printed is flushed before waiting for more."""
+    from streamlab.opened import OpenedBatch
     from streamlab.runtime.feed import Feed
-    from streamlab.sources import OpenedBatch
 
     start = arguments.start or ("latest" if arguments.stop is None else "earliest")
     feed = Feed(

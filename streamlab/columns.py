@@ -10,7 +10,7 @@ from operator import attrgetter, itemgetter
 from types import NoneType
 from typing import Any, NamedTuple, Self
 
-from streamlab.joining import Joined
+from streamlab.joined import Joined
 
 __all__ = ["MAX_COLUMNS", "SCALAR", "Column", "Columns", "fields_of", "gather"]
 

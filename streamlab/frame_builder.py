@@ -13,7 +13,7 @@ from streamlab.origins import Origins
 
 if TYPE_CHECKING:
     from streamlab.broker.base import BrokerRecord
-    from streamlab.sources import OpenedBatch
+    from streamlab.opened import OpenedBatch
 
 __all__ = ["FrameBuilder"]
 

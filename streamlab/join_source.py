@@ -23,7 +23,8 @@ from streamlab.sources import ChannelSource
 
 if TYPE_CHECKING:
     from streamlab.events import TP
-    from streamlab.joining import Joined, JoinEngine
+    from streamlab.joined import Joined
+    from streamlab.joining import JoinEngine
     from streamlab.joins import Join
     from streamlab.runtime.acks import AckStore
     from streamlab.runtime.feed import Feed

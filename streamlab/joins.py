@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from streamlab.channels import seconds
 from streamlab.errors import InvalidValue
-from streamlab.joining import JoinEngine, Rules
+from streamlab.join_stages import Rules
+from streamlab.joining import JoinEngine
 from streamlab.keying import Fields, arranged, keys_of_sides
 from streamlab.models import FieldDescriptor
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidType, NotSupported, Skip
 from streamlab.events import current_cell, event_of
-from streamlab.joining import Joined, joined_class
+from streamlab.joined import Joined, joined_class
 from streamlab.joins import InnerJoin, LeftJoin
 from streamlab.merging import inputs_of
 from streamlab.processors import Processor, Processors

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import DecodeError, InvalidType, KeyDecodeError, MemoryLimitExceeded, StreamClosed
 from streamlab.failures import ErrorLog
+from streamlab.opened import OpenedBatch
 from streamlab.outcomes import failure
 from streamlab.queues import Bell
-from streamlab.sources import OpenedBatch
 from streamlab.texts import clean, text_of
 from streamlab.tracebacks import forget_frames
 

@@ -16,8 +16,8 @@ from streamlab.sources import Source
 if TYPE_CHECKING:
     from streamlab.events import TP
     from streamlab.failures import ErrorLog
+    from streamlab.opened import OpenedBatch
     from streamlab.runtime.acks import AckStore
-    from streamlab.sources import OpenedBatch
     from streamlab.streams import Stream
 
 __all__ = ["MergeSource", "StreamsSource"]

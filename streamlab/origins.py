@@ -14,7 +14,7 @@ from streamlab.events import Event
 if TYPE_CHECKING:
     from streamlab.baskets import Basket
     from streamlab.broker.base import BrokerRecord
-    from streamlab.sources import OpenedBatch
+    from streamlab.opened import OpenedBatch
 
 __all__ = ["Origins", "Run"]
 

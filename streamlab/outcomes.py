@@ -11,8 +11,8 @@ from streamlab.tracebacks import forget_frames
 
 if TYPE_CHECKING:
     from streamlab.events import Cell
+    from streamlab.opened import OpenedBatch
     from streamlab.processors import Processor
-    from streamlab.sources import OpenedBatch
     from streamlab.streams import Stream
 
 __all__ = ["DROPPED", "ack_cell", "cell_item", "decode_again", "failure", "fell_out", "left"]

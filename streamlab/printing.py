@@ -14,7 +14,7 @@ from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from streamlab.broker.base import BrokerRecord
-    from streamlab.sources import OpenedBatch
+    from streamlab.opened import OpenedBatch
 
 __all__ = ["FORMATS", "problem_of"]
 

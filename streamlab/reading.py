@@ -18,8 +18,9 @@ from streamlab.failures import OnError, checked
 from streamlab.frame_builder import FrameBuilder
 from streamlab.frames import records_frame
 from streamlab.interrupts import Interrupt, noticed
+from streamlab.opened import OpenedBatch
 from streamlab.runtime.io import wait
-from streamlab.sources import ChannelSource, OpenedBatch
+from streamlab.sources import ChannelSource
 from streamlab.subscribing import read_from
 from streamlab.take import Batch
 

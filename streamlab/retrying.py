@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from streamlab.baskets import KeptRecord
 from streamlab.events import TP
 from streamlab.failures import NOTHING, StreamError
-from streamlab.sources import ChannelSource, OpenedBatch, Source
+from streamlab.opened import OpenedBatch
+from streamlab.sources import ChannelSource, Source
 
 __all__ = ["can_retry", "put_back"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streamlab.events import TP
     from streamlab.failures import ErrorLog
     from streamlab.merging import Merge
-    from streamlab.sources import OpenedBatch
+    from streamlab.opened import OpenedBatch
     from streamlab.streams import Stream
 
 __all__ = ["Input", "Side"]

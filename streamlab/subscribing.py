@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streamlab.events import Event
-    from streamlab.sources import OpenedBatch
+    from streamlab.opened import OpenedBatch
     from streamlab.topics import Topic
 
 __all__ = ["BROKER_TIMEOUT_S", "next_event", "read_from", "subscribed"]

@@ -12,8 +12,8 @@ from streamlab.codecs import Schema
 from streamlab.declaring import declare, derived
 from streamlab.errors import InvalidState, InvalidType, InvalidValue
 from streamlab.events import TP, Event, Message, RecordMetadata
+from streamlab.opened import OpenedBatch
 from streamlab.sending import encoded, send
-from streamlab.sources import OpenedBatch
 from streamlab.subscribing import BROKER_TIMEOUT_S, next_event, subscribed
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 import streamlab as sl
 from streamlab.join_source import JoinSource
-from streamlab.joining import Joined
+from streamlab.joined import Joined
 from streamlab.runtime.io import on_io
 from tests.streaming import first, rest, until
 

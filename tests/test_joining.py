@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 import streamlab as sl
 from streamlab.arrivals import Arrival
-from streamlab.joining import Joined, JoinEngine, Rules
+from streamlab.join_stages import Rules
+from streamlab.joined import Joined
+from streamlab.joining import JoinEngine
 from streamlab.keying import KeysByClass
 
 KINDS = {"inner": (False, False), "left": (True, False), "right": (False, True), "outer": (True, True)}

@@ -20,7 +20,7 @@ LAYERS = [
     "errors events loops tracebacks",
     "annotations coercion describing formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
-    "sources outcomes channels joining keying joins materialising subscribing declaring sending",
+    "opened sources outcomes channels joined join_stages joining keying joins materialising subscribing declaring sending",
     "lifecycle iteration baskets arrivals sides merging merged lookups join_source retrying take forwarder forwarding runtime.subscriptions",
     "aggregates windowing windows",
     "streams",

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 import streamlab as sl
-from streamlab.joining import Joined
+from streamlab.joined import Joined
 from streamlab.processors import Processor
 from streamlab.runtime.io import on_io
 from tests.streaming import HeldSchema, first, rest, until

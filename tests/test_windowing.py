@@ -23,8 +23,8 @@ from streamlab.broker.base import RecordBatch
 from streamlab.codecs import Schema
 from streamlab.errors import InvalidType, MemoryLimitExceeded
 from streamlab.events import TP
+from streamlab.opened import OpenedBatch
 from streamlab.runtime.acks import AckStore
-from streamlab.sources import OpenedBatch
 from streamlab.windowing import Made, Shape, WindowEngine
 
 

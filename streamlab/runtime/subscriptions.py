@@ -14,8 +14,8 @@ from streamlab.queues import FlowControlQueue
 if TYPE_CHECKING:
     from streamlab.baskets import Basket
     from streamlab.events import Cell
+    from streamlab.opened import OpenedBatch
     from streamlab.runtime.runner import Drive
-    from streamlab.sources import OpenedBatch
 
 __all__ = ["Subscription", "subscribed"]
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from streamlab.columns import MAX_COLUMNS, SCALAR, fields_of
-from streamlab.joining import Joined
+from streamlab.joined import Joined
 from streamlab.texts import clean
 
 if TYPE_CHECKING:

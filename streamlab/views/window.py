@@ -20,7 +20,7 @@ from streamlab.events import Event
 if TYPE_CHECKING:
     from streamlab.baskets import Basket
     from streamlab.events import TP
-    from streamlab.sources import OpenedBatch
+    from streamlab.opened import OpenedBatch
 
 __all__ = ["MAX_BYTES", "MAX_MESSAGES", "Chunk", "Row", "Window"]
 

@@ -12,7 +12,7 @@ from streamlab.baskets import Basket, KeptRecord
 from streamlab.broker.base import RecordBatch
 from streamlab.codecs import Schema
 from streamlab.events import TP
-from streamlab.sources import OpenedBatch
+from streamlab.opened import OpenedBatch
 from streamlab.views.window import Window
 
 
