@@ -18,6 +18,7 @@ import graphviz
 from streamlab.channels import Channel
 from streamlab.describing import made_by
 from streamlab.drawing import svg_of, text_tree
+from streamlab.merging import inputs_of
 from streamlab.streams import Stream
 from streamlab.tables import Table
 from streamlab.texts import clean
@@ -315,16 +316,19 @@ def _chain(stream: Stream[Any]) -> list[Stream[Any]]:
 
 
 def _taken_over(stream: Stream[Any]) -> bool:
-    """Tell whether the next stream reads the same iterator: that of noack's and combine's origin."""
+    """Tell whether the next stream reads the same iterator: that of noack's and combine's origin, unless that is made of others."""
     after = stream._next
-    return after is not None and after.channel is stream.channel
+    if after is None or after.channel is not stream.channel:
+        return False
+    return not stream.combined or stream not in _sides(after)
 
 
 def _sides(stream: Stream[Any]) -> list[Any]:
     """Return what a combined stream merges: its nodes and its origin, without those that come with another node."""
     origin = stream._prev
     nodes = list(stream.combined)
-    if origin is not None and origin.channel is stream.channel and not origin.combined and origin not in nodes:
+    is_one = origin is not None and origin.channel is stream.channel and origin not in nodes
+    if origin is not None and is_one and (not origin.combined or origin in inputs_of(stream)):
         nodes.insert(0, origin)
     nested = [inner for node in nodes for inner in getattr(node, "combined", ())]
     return [node for node in nodes if not any(node is inner for inner in nested)]

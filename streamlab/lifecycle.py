@@ -29,6 +29,7 @@ __all__ = [
     "related",
     "renew",
     "reopen",
+    "restarts_at",
     "resumed",
     "run_callback",
     "start",
@@ -136,15 +137,12 @@ async def halt(stream: Stream[Any]) -> None:
 
 async def renew(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) -> None:
     """End what runs of a stream, and make it ready to run again; see ``Stream.restart``."""
-    source = stream._source
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
     if stream._loops and stream._drive is None:
         raise InvalidState("this stream is being iterated: leave that loop first, then restart it in the background")
     changes = {name: value for name, value in (("start", start), ("group", group)) if value is not KEEP}
-    reads = source if isinstance(source, ChannelSource) and source.feed is not None else None
-    if changes and reads is None:
-        raise InvalidValue(f"this stream reads no topic: there is no {min(changes)} to give; restart() goes on where it stood")
+    reads = restarts_at(stream, changes)
     if changes and reads is not None:
         reads.change(**changes)
     await _end_drive(stream)
@@ -157,6 +155,22 @@ async def renew(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) ->
     if stream.feed is not None and "start" in changes:
         stream.feed.fix_start(0.0)
         await stream.feed.fixed_start()
+
+
+def restarts_at(stream: Stream[Any], changes: Mapping[str, Any]) -> ChannelSource | None:
+    """Return the source that a start or a group is for; InvalidValue when one is given and there is none."""
+    source = stream._source
+    if isinstance(source, ChannelSource) and source.feed is not None:
+        return source
+    if not changes:
+        return None
+    name = min(changes)
+    if stream.combined:
+        raise InvalidValue(
+            f"this stream is made of others, and each has a {name} of its own: make those anew with another {name}, and this "
+            "one of them; restart() goes on where they stood"
+        )
+    raise InvalidValue(f"this stream reads no topic: there is no {name} to give; restart() goes on where it stood")
 
 
 async def _end_drive(stream: Stream[Any]) -> None:

@@ -732,7 +732,7 @@ class Stream(Generic[T]):
         InvalidPosition
             A start that names no position: nothing was stopped.
         InvalidValue
-            A start or group for a stream that reads no topic.
+            A start or group for a stream that reads no topic, or that is made of others: each has its own.
         InvalidState
             It is being iterated, or a processor does not return.
         """

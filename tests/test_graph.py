@@ -153,6 +153,20 @@ def test_a_join_is_named_with_its_times(app: sl.App) -> None:
     assert node.label == "LeftJoin on the key within 10 s grace 5 s"
 
 
+def test_a_join_that_is_combined_with_another_topic_is_drawn_before_that(app: sl.App) -> None:
+    joined = (app.topic("orders").stream() & app.topic("payments").stream()).left_join()
+    combined = joined.combine(app.topic("views").stream())
+    drawn = shape(combined.graph())
+    assert [line for line in drawn if line.endswith(("payments", "combine", "views"))][-5:] == [
+        "LeftJoin on the key within 60 s > Stream: Topic: orders&Topic: payments",
+        "views > Stream: Topic: views",
+        "Stream: Topic: orders&Topic: payments > combine",
+        "Stream: Topic: views > combine",
+        "combine > Stream: Topic: orders&Topic: payments&Topic: views",
+    ]
+    assert "LeftJoin" in str(joined.graph())
+
+
 def test_windows_are_named_with_what_is_computed(app: sl.App) -> None:
     orders = app.topic("orders", value_type=Order).stream()
     orders.add_processor(double)

@@ -11,11 +11,14 @@ import msgspec
 from streamlab.columns import fields_of
 from streamlab.errors import InvalidValue
 from streamlab.formats import encode_json
+from streamlab.joining import Joined
 from streamlab.texts import clean
 from streamlab.views.cells import WITHHELD_BYTES
 from streamlab.views.trees import tree
+from streamlab.windows import AnyWindow
 
 if TYPE_CHECKING:
+    from streamlab.arrivals import Arrival
     from streamlab.failures import StreamError
     from streamlab.views.window import Row
 
@@ -31,7 +34,10 @@ _LINE = 16
 
 
 def message_detail(row: Row) -> dict[str, Any]:
-    """Return a message: value and key as trees and raw, headers in order, sizes, place, time, and what decoded it."""
+    """Return a message: value and key as trees and raw, headers in order, sizes, place, time, and what decoded it.
+
+    Of what was made of several, these are of the message with which it came out; ``sides`` has those that a join put together.
+    """
     raw = row.raw_value if isinstance(row.raw_value, bytes) else None
     return {
         "seq": row.seq,
@@ -52,7 +58,24 @@ def message_detail(row: Row) -> dict[str, Any]:
             "value": _length(row.raw_value),
             "headers": sum(len(name) + (_length(value) or 0) for name, value in row.headers),
         },
+        "sides": _sides(row),
     }
+
+
+def _sides(row: Row) -> list[dict[str, Any]]:
+    """Return what a join put together, side by side; nothing for what is no row of a join."""
+    joined = None if row.arrival is None else row.arrival.value
+    if not isinstance(joined, Joined) or not hasattr(joined, "_made"):  # what a table gave is no message
+        return []
+    kind: Any = type(joined)
+    return [_side(name, one) for name, one in zip(kind.__match_args__, joined._made[1], strict=True)]
+
+
+def _side(name: str, arrival: Arrival | None) -> dict[str, Any]:
+    tp = None if arrival is None else arrival.tp
+    place = "" if arrival is None or tp is None or arrival.offset < 0 else f"{tp.topic} [{tp.partition}] {arrival.offset}"
+    stamp = None if arrival is None or not arrival.timed else round(arrival.timestamp * 1000)
+    return {"name": name, "place": clean(place, 200), "timestamp": stamp, "found": arrival is not None}
 
 
 _TIMESTAMP_TYPES: dict[int | None, str] = {0: "set by the producer", 1: "set by the broker"}
@@ -63,7 +86,10 @@ def _length(raw: Any) -> int | None:
 
 
 def _decoder(row: Row) -> str:
-    """Tell what made the value of the bytes."""
+    """Tell what made the value of the bytes, or of other messages."""
+    made = None if row.arrival is None else row.arrival.value
+    if isinstance(made, Joined | AnyWindow):
+        return f"none: a {'row of a join' if isinstance(made, Joined) else 'window'}, which came out with this message"
     if row.opened is None:
         return "an event of a channel" if row.event is not None else "a plain value"
     if row.raw_value is None:

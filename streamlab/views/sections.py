@@ -40,7 +40,7 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
         "start": "" if feed is None else str(feed.start),
         "rate": round(shown.rates.events, 1),
         "bytesRate": round(shown.rates.size),
-        "lag": sum(stats.lag.values()) if feed is not None and stats.lag else None,
+        "lag": sum(stats.lag.values()) if stats.lag else None,
         "progress": stats.progress,
         "errors": stats.errors_total,
         "buffered": stats.buffered_bytes,

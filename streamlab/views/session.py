@@ -9,11 +9,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.positions import parse
+from streamlab.describing import inputs
 from streamlab.errors import InvalidState, InvalidValue, StreamClosed
-from streamlab.lifecycle import KEEP, chain_of, renew
+from streamlab.lifecycle import KEEP, chain_of, renew, restarts_at
 from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
-from streamlab.stats import Meter, StreamStats
+from streamlab.stats import URGENT, Meter, StreamStats
 from streamlab.views.bridge import told
 from streamlab.views.cells import ColumnBook
 from streamlab.views.histogram import Histogram
@@ -114,6 +115,7 @@ class ShownStream:
 
     def restart(self, **options: Any) -> None:
         """Run it again, from another start or in another mode if given; a new reading begins with an empty window."""
+        restarts_at(self.stream, {name: value for name, value in options.items() if value is not KEEP})
         if options.get("start", KEEP) is not KEEP:
             parse(options["start"], end=False)  # a bad one is told at once
             self.clear()
@@ -193,23 +195,26 @@ class ShownStream:
     @property
     def state(self) -> str:
         """The one word that tells how it is."""
-        stream, feed = self.stream, self.stream.feed
+        stream, feeds = self.stream, self._feed_states
         if self.is_iterated:
             return "iterated"
         drive = stream._drive
         if drive is None:
-            failed = stream._failure is not None or (feed is not None and feed.state == "failed")
+            failed = stream._failure is not None or "failed" in feeds
             return "stopped" if stream.should_stop else "failed" if failed else "ended" if self._has_ended else "stopped"
         if stream.paused:
             return "paused"
-        if feed is not None and feed.state in ("connecting", "retrying", "failed"):
-            return feed.state
-        return "live"
+        worst = min(feeds, key=URGENT.index, default="")
+        return worst if worst in ("connecting", "retrying", "failed") else "live"
+
+    @property
+    def _feed_states(self) -> list[str]:
+        """How the topics are read that it reads: one, or those of the streams that it is made of."""
+        return [one.feed.state for one in inputs(self.stream) if one.feed is not None]
 
     @property
     def _has_ended(self) -> bool:
-        feed = self.stream.feed
-        return feed is None or feed.state == "ended"
+        return all(state == "ended" for state in self._feed_states)
 
     @property
     def detail(self) -> str:

@@ -53,3 +53,63 @@ async def test_in_the_graph_only_what_comes_out_of_the_join_has_a_rate(app: sl.A
     marks = {mark["id"]: mark["text"] for mark in GraphSection().section(shown)["marks"]}
     assert [text for edge, text in marks.items() if edge.startswith("combined")] == ["0/s"]
     assert {text for edge, text in marks.items() if edge.startswith("topic")} == {""}
+
+
+async def written(app: sl.App) -> tuple[sl.Topic[Any], sl.Topic[Any]]:
+    """Two topics: four orders, a payment of one of them, and an order so late that all windows close."""
+    orders, payments = (app.topic(name, partitions=1) for name in ("orders", "payments"))
+    for number in range(4):
+        await orders.send(key=str(number), value={"id": number}, timestamp=float(number))
+    await payments.send(key="2", value={"order_id": 2}, timestamp=4.0)
+    await orders.send(key="9", value={"id": 9}, timestamp=100.0)
+    return orders, payments
+
+
+async def test_a_row_tells_what_each_side_gave(app: sl.App, explore: Explore) -> None:
+    orders, payments = (topic.stream(start="earliest") for topic in await written(app))
+    browser = explore((orders & payments).left_join(within=10))
+    await until(lambda: browser.explorer.shown.window.messages == 4)
+    pair, alone = (browser.do("open", seq=seq) for seq in (0, 1))
+    assert [(side["name"], side["place"], side["timestamp"], side["found"]) for side in pair["sides"]] == [
+        ("left", "orders [0] 2", 2000, True),
+        ("right", "payments [0] 0", 4000, True),
+    ]
+    assert [(side["place"], side["found"]) for side in alone["sides"]] == [("orders [0] 0", True), ("", False)]
+    assert "a row of a join" in pair["decoder"]
+
+
+async def test_what_a_table_gave_is_no_message(app: sl.App, explore: Explore) -> None:
+    orders, payments = (topic.stream(start="earliest") for topic in await written(app))
+    browser = explore(orders.combine({"2": "paid"}).left_join() & payments)
+    await until(lambda: browser.explorer.shown.window.messages == 6)
+    assert [browser.do("open", seq=seq)["sides"] for seq in range(6)] == [[]] * 6
+
+
+async def test_a_window_is_no_decoded_message(app: sl.App, explore: Explore) -> None:
+    orders, _ = await written(app)
+    browser = explore(orders.stream(start="earliest").tumbling(10, by=()).count())
+    await until(lambda: browser.explorer.shown.window.messages == 1)
+    detail = browser.do("open", seq=0)
+    assert ("a window" in detail["decoder"], detail["sides"]) == (True, [])
+
+
+async def test_head_and_state_are_those_of_all_topics(app: sl.App, explore: Explore) -> None:
+    orders, payments = (topic.stream(start="earliest") for topic in await written(app))
+    browser = explore(orders & payments)
+    await until(lambda: browser.explorer.shown.window.messages == 6)
+    head = browser.whole()["head"]
+    assert (head["state"], head["lag"], head["mode"]) == ("live", 0, "observe")
+    assert payments.feed is not None
+    payments.feed.set_state("retrying", "no broker answers")
+    head = browser.whole(passed_s=1.0)["head"]
+    assert (head["state"], head["detail"]) == ("retrying", "no broker answers")
+
+
+async def test_another_start_is_refused_and_the_window_stays(app: sl.App, explore: Explore) -> None:
+    orders, payments = (topic.stream(start="earliest") for topic in await written(app))
+    browser = explore(orders & payments)
+    await until(lambda: browser.explorer.shown.window.messages == 6)
+    assert "each has a start of its own" in browser.refused("restart", start="latest")
+    assert (browser.explorer.shown.window.messages, browser.explorer.shown.state) == (6, "live")
+    await orders.app.topic("orders").send(value={"id": 10}, timestamp=200.0)
+    await until(lambda: browser.explorer.shown.window.messages == 7)

@@ -5,7 +5,7 @@ import { copyText } from './clipboard';
 import { button, h, iconButton } from './dom';
 import { bytes, grouped, moment } from './format';
 import { isMessage, isPaste } from './replies';
-import type { Message, Raw } from './replies';
+import type { JoinSide, Message, Raw } from './replies';
 import { pieces } from './pieces';
 import { tabs } from './subtabs';
 import { oneLine, treeView } from './tree';
@@ -77,10 +77,18 @@ function facts(message: Message): HTMLElement {
     ['key', message.rawKey === null && message.key.k === 'z' ? null : oneLine(message.key, 400)],
     ['sizes', sizes(message)],
     ['decoder', message.decoder],
+    ...message.sides.map((side): [string, string] => [side.name, origin(side)]),
   ];
   const list = h('dl', { class: 'sl-facts' });
   for (const [name, text] of rows) if (text !== null) list.append(h('dt', {}, name), h('dd', { dir: 'auto' }, text));
   return list;
+}
+
+/** Where one side of a join comes from; its fields are in the value. */
+function origin({ place, timestamp, found }: JoinSide): string {
+  if (!found) return 'no match';
+  const parts = [place, timestamp === null ? '' : moment(timestamp)].filter(part => part !== '');
+  return parts.length > 0 ? parts.join(', ') : 'a plain value';
 }
 
 function sizes({ sizes: { key, value, headers: rest } }: Message): string | null {

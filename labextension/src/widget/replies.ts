@@ -12,6 +12,10 @@ const isHeader: Guard<Header> = (value): value is Header =>
 export const isRaw = shape({ text: isText, hex: isText, size: isNumber, withheld: isFlag, utf8: isFlag });
 export type Raw = Guarded<typeof isRaw>;
 
+/** What one side of a join gave; `found` is false where there was no match. */
+const isJoinSide = shape({ name: isText, place: isText, timestamp: orNull(isNumber), found: isFlag });
+export type JoinSide = Guarded<typeof isJoinSide>;
+
 export const isMessage = shape({
   seq: isNumber,
   topic: orNull(isText),
@@ -27,6 +31,7 @@ export const isMessage = shape({
   headers: list(isHeader),
   headersTotal: isNumber,
   sizes: shape({ key: orNull(isNumber), value: orNull(isNumber), headers: isNumber }),
+  sides: list(isJoinSide),
 });
 export type Message = Guarded<typeof isMessage>;
 
