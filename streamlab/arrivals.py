@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.baskets import KeptRecord
 from streamlab.errors import KeyDecodeError
 from streamlab.events import Carrier, Event
+from streamlab.joined import Joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +141,8 @@ class Arrival(Carrier):
     def light(self, openers: Callable[[OpenedBatch], OpenedBatch]) -> Arrival:
         """Return one to look at later, which nobody acks and which holds no batch."""
         item = self.item.light(openers) if isinstance(self.item, Arrival) else self.item
-        return Arrival(self.timestamp, self.side, self.value, item, None if self.opened is None else openers(self.opened))
+        value = self.value.light(openers) if isinstance(self.value, Joined) else self.value
+        return Arrival(self.timestamp, self.side, value, item, None if self.opened is None else openers(self.opened))
 
     def source(self) -> tuple[Any, OpenedBatch | None]:
         """Return what the first of its nodes had: an item as a Basket has it, and what opens it."""

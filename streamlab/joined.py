@@ -8,8 +8,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streamlab.arrivals import Arrival
     from streamlab.events import Event
+    from streamlab.opened import OpenedBatch
 
 __all__ = ["Joined", "Partial", "Unhashable", "joined_class"]
 
@@ -40,6 +43,16 @@ class Joined(tuple[Any, ...]):  # noqa: SLOT001 - it has to know more than a tup
     def events(self) -> list[Event | None]:
         """The events of its sides, None where there is none; with ``noack()`` it is these that are to be acked."""
         return [None if record is None else record.event for record in self._made[1]]
+
+    def light(self, openers: Callable[[OpenedBatch], OpenedBatch]) -> Joined:
+        """Return the same to look at later, which holds no batch."""
+        copy: Joined = tuple.__new__(type(self), self)
+        cause, records = self._made
+        light = None if cause.__class__ is Partial else cause.light(openers)
+        if light is not None:
+            light.join_key = cause.join_key
+        copy._made = (light or cause, tuple(None if record is None else record.light(openers) for record in records))
+        return copy
 
     def __repr__(self) -> str:
         return f"Joined{tuple.__repr__(self)}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streamlab.events import Cell, Event
     from streamlab.joins import Join
     from streamlab.keying import Fields
+    from streamlab.opened import OpenedBatch
     from streamlab.streams import Stream
 
 __all__ = ["Lookup", "lookup_of"]
@@ -92,6 +93,12 @@ class _LookedUp(Joined):
 
     _found_by: Any
     _cell: Cell | None
+
+    def light(self, openers: Callable[[OpenedBatch], OpenedBatch]) -> Joined:
+        """Return the same to look at later, without its event."""
+        copy: Any = _new(type(self), self)
+        copy._found_by, copy._cell = self._found_by, None
+        return copy  # type: ignore[no-any-return]
 
     @property
     def key(self) -> Any:

@@ -11,7 +11,7 @@ import msgspec
 from streamlab.columns import fields_of
 from streamlab.errors import InvalidValue
 from streamlab.formats import encode_json
-from streamlab.joining import Joined
+from streamlab.joined import Joined
 from streamlab.texts import clean
 from streamlab.views.cells import WITHHELD_BYTES
 from streamlab.views.trees import tree

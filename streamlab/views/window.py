@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamlab.arrivals import Arrival
 from streamlab.events import Event
+from streamlab.joined import Joined
 
 if TYPE_CHECKING:
     from streamlab.baskets import Basket
@@ -106,6 +107,8 @@ class Chunk:
             self._runs.append((len(self.items), None if opened is None else openers(opened)))
             self.items += items if opened is not None else [_light(item, openers) for item in items]
         self.values = basket.gathered
+        if any(isinstance(value, Joined) for value in self.values[:1]):
+            self.values = [value.light(openers) if isinstance(value, Joined) else value for value in self.values]
         self.size_bytes = 0
 
     def __len__(self) -> int:

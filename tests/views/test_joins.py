@@ -113,3 +113,18 @@ async def test_another_start_is_refused_and_the_window_stays(app: sl.App, explor
     assert (browser.explorer.shown.window.messages, browser.explorer.shown.state) == (6, "live")
     await orders.app.topic("orders").send(value={"id": 10}, timestamp=200.0)
     await until(lambda: browser.explorer.shown.window.messages == 7)
+
+
+async def test_rows_in_the_window_hold_no_batch(app: sl.App, explore: Explore) -> None:
+    topics = [app.topic("orders", value_type=Order), app.topic("payments", value_type=Payment)]
+    for number in range(3):
+        await topics[0].send(value=Order(id=number), timestamp=float(number))
+        await topics[1].send(value=Payment(order_id=number), timestamp=float(number))
+    orders, payments = (topic.stream(start="earliest") for topic in topics)
+    browser = explore((orders & payments).inner_join(Order.id, Payment.order_id))
+    await until(lambda: browser.explorer.shown.window.messages == 3)
+    rows = [value for chunk, _ in browser.explorer.shown.window.chunks() for value in chunk.values]
+    assert [row.key for row in rows] == [0, 1, 2]
+    assert [[event.message.topic for event in row.events] for row in rows] == [["orders", "payments"]] * 3
+    held = [record.opened.batch.records for row in rows for record in (row._made[0], *row._made[1])]
+    assert held == [()] * 9
