@@ -114,7 +114,7 @@ class Materialising:
             return "failed"
         if self.stopped:
             return "stopped"
-        if self.feed.state != "reading":
+        if self.feed.state in ("idle", "connecting", "retrying"):
             return self.feed.state
         return "current" if self.is_open else "loading"
 

@@ -284,9 +284,10 @@ async def test_the_background_runner_and_the_explorer_show_rows(sides: Sides) ->
     explorer = joined.explore()
     await sides.put((0, 0, Order(id=1)), (1, 1, Payment(order_id=1)))
     await until(lambda: joined.events_total == 1)
-    assert explorer is not None
+    await until(lambda: explorer.shown.window.messages == 1)
     assert not list(joined.errors)
     await joined.stop()
+    explorer.close()
 
 
 PARTITIONS = 2

@@ -18,12 +18,15 @@ from streamlab.views.window import Window
 from tests.streaming import until
 
 USUAL = (700, 10, 10)
+LIMIT_S = 5.0
 
 
 @pytest.fixture(autouse=True)
 def usual() -> Iterator[None]:
+    gc.collect()  # what other tests showed is held by nobody; the thread that served it ends soon
+    ends = time.monotonic() + LIMIT_S
     while any(isinstance(getattr(called, "__self__", None), RarePasses) for called in gc.callbacks):
-        gc.collect()  # what other tests showed is held by nobody; the thread that served it ends soon
+        assert time.monotonic() < ends, "another test left an explorer open: close() it there"
         time.sleep(0.01)
     before = gc.get_threshold()
     gc.set_threshold(*USUAL)
