@@ -30,7 +30,10 @@ def usual() -> Iterator[None]:
         time.sleep(0.01)
     before = gc.get_threshold()
     gc.set_threshold(*USUAL)
+    gc.freeze()  # how often there is a full pass depends on how much there is: of the test's own alone, here
+    gc.collect()
     yield
+    gc.unfreeze()
     gc.set_threshold(*before)
 
 
