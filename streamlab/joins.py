@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from streamlab.lookups import Lookup
 
-__all__ = ["InnerJoin", "Join", "JoinOptions", "LeftJoin", "OuterJoin", "RightJoin"]
+__all__ = ["InnerJoin", "Join", "JoinOptions", "LeftJoin", "OuterJoin", "RightJoin", "length_s"]
 
 
 class JoinOptions(TypedDict, total=False):
@@ -68,9 +68,9 @@ class Join:
     ) -> None:
         self.fields: Fields = arranged(fields)
         self.stream = stream
-        self.within_s = _time("within", stream.app.conf.join_within if within is None else within)
-        self.grace_s = _time("grace", grace)
-        self.idle_s = None if idle is None else _time("idle", idle)
+        self.within_s = length_s("within", stream.app.conf.join_within if within is None else within)
+        self.grace_s = length_s("grace", grace)
+        self.idle_s = None if idle is None else length_s("idle", idle)
         if max_per_key is not None and max_per_key < 1:
             raise InvalidValue(f"max_per_key={max_per_key!r} would keep nothing to join: give at least 1, or None for no limit")
         self.max_per_key = max_per_key
@@ -135,7 +135,8 @@ class OuterJoin(Join):
     keeps_left = keeps_right = True
 
 
-def _time(name: str, value: float | timedelta | str) -> float:
+def length_s(name: str, value: float | timedelta | str | None) -> float:
+    """Return an option that is a length of time, in seconds; InvalidValue when it is none."""
     time_s = seconds(value)
     if math.isnan(time_s) or time_s < 0:
         raise InvalidValue(f"{name}={value!r} is no length of time: give seconds, 0 or more")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival
@@ -196,6 +196,20 @@ class MergeSource(StreamsSource):
     is_merge = True
     made_by = "combine"
 
+    def __init__(self, *, max_idle: float = 0.0, idle_s: float | None = None) -> None:
+        super().__init__(max_idle=max_idle, idle_s=idle_s)
+        self._rests = True
+
+    def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
+        """Know that a loop begins."""
+        super().begin(stream, keep_going=keep_going)
+        self._rests = False
+
+    async def rest(self) -> None:
+        """End the reading; what was read ahead, and what is given back later, goes back to the nodes."""
+        self._rests = True
+        await super().rest()
+
     def _left_over(self) -> list[Arrival]:
         items = [item for some, _ in (self.run, *self._set_aside) for item in some]
         self._set_aside.clear()
@@ -203,11 +217,19 @@ class MergeSource(StreamsSource):
         return [item for item in items if isinstance(item, Arrival)]
 
     def give_back(self, item: Any, opened: OpenedBatch | None) -> None:
-        """Put an item back; while nothing is read, to the node that it comes from."""
-        if self._merge is None and isinstance(item, Arrival):
+        """Put an item back; when no loop runs, to the node that it comes from."""
+        if self._rests and isinstance(item, Arrival):
             item.give_back_to(self.nodes[item.side]._source)
         else:
             super().give_back(item, opened)
+
+    def give_back_all(self, items: Sequence[Any], opened: OpenedBatch | None) -> None:
+        """Put several items back; when no loop runs, to the nodes that they come from."""
+        if not self._rests:
+            super().give_back_all(items, opened)
+            return
+        for item in reversed(items):
+            self.give_back(item, opened)
 
 
 def _ours(carriers: Iterable[Carrier]) -> Iterator[Carrier]:

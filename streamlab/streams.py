@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle, windows
-from streamlab.channels import Channel, seconds
+from streamlab.channels import Channel
 from streamlab.errors import InvalidState, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
@@ -447,6 +447,11 @@ class Stream(Generic[T]):
         -------
         Stream
 
+        Raises
+        ------
+        InvalidValue
+            A ``max_idle`` that is no length of time.
+
         References
         ----------
         docs/joins.md has the rules, and a timeline. ``max_idle`` is Kafka Streams' ``max.task.idle.ms``
@@ -456,7 +461,7 @@ class Stream(Generic[T]):
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
         stream._origin = self
-        stream._reads(MergeSource(max_idle=seconds(max_idle)))
+        stream._reads(MergeSource(max_idle=joins.length_s("max_idle", max_idle)))
         for node in stream.combined:
             if not isinstance(node, Mapping):
                 node.contribute_to_stream(stream)
