@@ -154,6 +154,35 @@ async def test_what_is_no_number_goes_to_errors_with_its_place(app: sl.App, topi
     assert str(error.error).startswith(f"price is {price!r}, which is no number")
 
 
+async def test_what_comes_within_the_grace_counts_and_what_comes_later_is_late(topic: sl.Topic[Order]) -> None:
+    await write(topic, (0, "DE", 1), (62, "DE", 2), (59, "DE", 4), (65, "DE", 8), (58, "DE", 16), partition=0)
+    windows = finite(topic).tumbling(60, grace=5).sum(Order.price)
+    assert parts(await rest(windows)) == [("DE", 0.0, 60.0, 2, 5.0), ("DE", 60.0, 120.0, 2, 10.0)]
+    assert counters(windows) == {"open_windows": 0, "late": 1, "emitted": 2}
+    strict = finite(topic).tumbling(60).sum(Order.price)
+    assert parts(await rest(strict))[0] == ("DE", 0.0, 60.0, 1, 1.0)
+    assert counters(strict)["late"] == 2
+
+
+async def test_a_record_is_in_all_hopping_windows_around_it_and_in_one_session(topic: sl.Topic[Order]) -> None:
+    await write(topic, (10, "DE", 1), (40, "DE", 2), partition=0)
+    hopping = finite(topic).hopping(60, 30).sum(Order.price)
+    assert [(w.start, w.value) for w in await rest(hopping)] == [(-30.0, 1.0), (0.0, 3.0), (30.0, 2.0)]
+    assert [(w.start, w.end) for w in await rest(finite(topic).session(31).count())] == [(10.0, 71.0)]
+    assert [(w.start, w.end) for w in await rest(finite(topic).session(30).count())] == [(10.0, 40.0), (40.0, 70.0)]
+
+
+async def test_a_record_for_which_there_is_no_window_left_goes_to_errors_with_its_place(
+    topic: sl.Topic[Order], topic_name: str
+) -> None:
+    await write(topic, (0, "DE", 1), (1, "FR", 2), (2, "DE", 4), partition=0)
+    windows = finite(topic).tumbling(60, by=Order.country, max_windows=1).sum(Order.price)
+    assert parts(await rest(windows)) == [("DE", 0.0, 60.0, 2, 5.0)]
+    [error] = windows.errors
+    assert isinstance(error.error, sl.MemoryLimitExceeded)
+    assert (error.topic, error.offset) == (topic_name, 1)
+
+
 async def test_silence_closes_windows_after_idle_seconds(topic: sl.Topic[Order]) -> None:
     await write(topic, (0, "DE", 1))
     stream = topic.stream(start="earliest").tumbling(60, idle=0.05).count()
