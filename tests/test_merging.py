@@ -235,7 +235,9 @@ class TestGroups:
         await turns(50)
         assert sorted(got[0] + got[1]) == sorted(f"{name}{time}" for name in "ab" for time in range(400))
         assert got[0][: len(before)] == before
-        assert {int(value[1:]) % 2 for value in got[1]} != {0, 1}  # what was revoked was dropped
+        assert (
+            len({int(value[1:]) % 2 for value in got[1]}) == 1
+        )  # what the first had read ahead of a partition went to the second
         for result in results:
             await result.stop()
         await asyncio.wait(reading, timeout=5)
