@@ -146,6 +146,7 @@ def test_a_reopened_notebook_shows_the_last_rows_without_a_kernel(book: Notebook
     expect(output).to_contain_text("Last messages")
     expect(output).to_contain_text("stopped")
     expect(output).to_contain_text("snapshot of")
-    expect(output).to_contain_text(str(9007199254740993 + 299))
+    # The last message is the last of either partition: which one is read last is not said anywhere.
+    expect(output).to_contain_text(re.compile(f"{9007199254740993 + 298}|{9007199254740993 + 299}"))
     expect(output).to_contain_text("double")
     expect(output).not_to_contain_text("model not found")
