@@ -17,7 +17,7 @@ from streamlab.views.frames_out import FrameMaker
 from streamlab.views.graphs import GraphSection
 from streamlab.views.hearing import Hearing, running_loop
 from streamlab.views.order import Order
-from streamlab.views.presence import Presence
+from streamlab.views.presence import Presence, Sent
 from streamlab.views.scheduler import scheduler
 from streamlab.views.session import AT_REST, ShownStream, shown
 from streamlab.views.ui import PLAIN, checked
@@ -111,7 +111,7 @@ class Explorer(LiveWidget):
             return
         view = self.presence.heard(request.view, now)
         if request.kind == "ack":
-            self.presence.acked(request.view, request.number("n"))
+            self.presence.acked(request.view, request.number("n"), request.number("room", 1))
         elif request.kind == "seen":
             view.seen = request.flag("on", default=True)
         elif request.kind == "port":
@@ -167,10 +167,12 @@ class Explorer(LiveWidget):
             return 0
         if found.lost(now_s):
             self._frames.forget(view)
-            found.inflight = None
+            self.presence.begin_anew(found)
         frame, buffers, size = self._frames.make(view, found)
         if frame:
-            found.inflight, found.sent_s = frame["n"], now_s
+            frame["after"] = found.latest
+            self.presence.sent(found, Sent(frame["n"], size, now_s))
+            frame["ask"] = found.is_asked
             self.send(frame, buffers)
         return size
 

@@ -25,7 +25,7 @@ afterEach(() => {
 
 const view = (): unknown => model.of('hello')[0]?.view;
 function show(sections: object, rows: unknown[] = examples.rowsBuffer): void {
-  model.emit('msg:custom', { ...sections, t: 'frame', view: view(), n: 1 }, [bufferOf(rows)]);
+  model.emit('msg:custom', { ...sections, t: 'frame', view: view(), n: 1, after: 0, ask: true }, [bufferOf(rows)]);
   draw();
 }
 const ui = (): Record<string, unknown> => model.get('ui') as Record<string, unknown>;
@@ -145,7 +145,8 @@ test('a section that cannot be drawn does not keep the others from being drawn',
     graph: nothing,
     notice: nothing,
   };
-  const frame = { t: 'frame' as const, view: 'v', n: 1, head: examples.toView.frame.head, pipe: examples.toView.frame.pipe };
+  const { head, pipe } = examples.toView.frame;
+  const frame = { t: 'frame' as const, view: 'v', n: 1, after: 0, ask: true, head, pipe };
   expect(() => deal(frame, null, handlers)).toThrow(AggregateError);
   expect(heads).toHaveLength(1);
 });
@@ -173,7 +174,7 @@ test('a kernel that is gone is told, and what needs it is off, until it is heard
   close = widget.render({ model, el });
   const mine = model.of('hello').at(-1)?.view;
   const hear = (sections: object): void => {
-    model.emit('msg:custom', { ...sections, t: 'frame', view: mine, n: 1 }, [bufferOf([])]);
+    model.emit('msg:custom', { ...sections, t: 'frame', view: mine, n: 1, after: 0, ask: true }, [bufferOf([])]);
     draw();
   };
   const { head, pipe } = examples.toView.frame;
