@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { deal } from './explorer';
 import widget from './index';
-import { OWN_KEYS } from './dom';
+import { h, OWN_KEYS, svg } from './dom';
+import css from './explorer.css?raw';
 import { bufferOf, examples, manualFrames, standIns, TestModel } from './testing';
 
 let model: TestModel;
@@ -193,6 +194,29 @@ test('a kernel that is gone is told, and what needs it is off, until it is heard
   vi.advanceTimersByTime(20_000);
   expect(texts()).toEqual(['waiting', expect.stringContaining('no subshells')]);
   expect(off()).not.toContain('Pause');
+  vi.useRealTimers();
+});
+
+test('while the kernel is silent no place shows what flowed before it fell silent; what was counted stays', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  close();
+  close = widget.render({ model, el });
+  document.head.append(h('style', {}, css));
+  const { head, pipe } = examples.toView.frame;
+  const sections = { head: { ...head, buffered: 5_000_000, busy: 'enrich' }, pipe };
+  model.emit('msg:custom', { ...sections, t: 'frame', view: model.of('hello').at(-1)?.view, n: 1, after: 0, ask: true }, []);
+  draw();
+  const edge = svg('g', { class: 'edge' }, svg('text', { class: 'sl-marktext' }));
+  el.querySelector('.sl-graph')?.append(svg('svg', {}, edge));
+  const visible = (one: string): boolean[] =>
+    [...el.querySelectorAll(one)].map(found => getComputedStyle(found).visibility === 'visible');
+  const flowing = ['.sl-spark', '.sl-volume', '.sl-lag', '.sl-edge span', '.sl-marktext', '.sl-buffered', '.sl-busy'];
+  const flows = (): boolean[] => flowing.flatMap(visible);
+  expect(flows().length).toBeGreaterThan(flowing.length);
+  expect(flows()).not.toContain(false);
+  vi.advanceTimersByTime(20_000);
+  expect(flows()).not.toContain(true);
+  expect(['.sl-badge', '.sl-node', '.sl-statusline span'].map(one => visible(one)[0])).toEqual([true, true, true]);
   vi.useRealTimers();
 });
 
