@@ -220,7 +220,7 @@ class Stream(Generic[T]):
 
         display_stream(self)
 
-    def explore(self, *, messages: int = 100_000, size_bytes: int = 256_000_000) -> Explorer:
+    def explore(self, *, messages: int = 100_000, size_bytes: int | None = None) -> Explorer:
         """Return the live explorer of this stream: what a cell shows that ends in the stream.
 
         The stream runs in the background from now on, and is stopped when nobody looks at it any more, unless it ran
@@ -230,9 +230,10 @@ class Stream(Generic[T]):
         ----------
         messages : int
             How many of the latest messages can be looked at.
-        size_bytes : int
+        size_bytes : int, optional
             How much memory they may take, about, in bytes. Whichever is reached first pauses the stream, once; after that the
-            oldest messages make room.
+            oldest messages make room. By default 256 MB, and less when many explorers are open: all that were given no size
+            share 1 GB, or a quarter of the machine's memory if that is less.
 
         Returns
         -------

@@ -397,6 +397,7 @@ export class FakeModel implements Model {
           total: this.total,
           bytes: (this.total - this.base) * 1200,
           maxBytes: 256e6,
+          sharing: 1,
           full: this.base > 0,
         },
       },

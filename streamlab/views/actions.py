@@ -135,9 +135,9 @@ def _position(start: str) -> Any:
 @_action
 def do_window(explorer: Explorer, args: Request) -> Answer:
     """Set the window's bounds."""
-    window = explorer.shown.window
-    messages = args.number("messages", window.max_messages)
-    window.resize(messages, args.number("bytes", window.max_bytes))
+    shown = explorer.shown
+    size_bytes = args.number("bytes") if "bytes" in args.content else None
+    shown.resize(args.number("messages", shown.window.max_messages), size_bytes)
     return NOTHING
 
 

@@ -39,6 +39,8 @@ class Attendance:
         before, self.verdict = self.verdict, explorer.presence.verdict(heard_s)
         if self.verdict != "stop" and explorer.batches is not None:
             explorer.batches.keep_taking()
+        if self.verdict != before and "stop" in (before, self.verdict):
+            explorer.shown.rest(rests=not explorer.shown.is_watched())
         if self.verdict in ("stay", before):
             return
         if self.verdict == "pause":

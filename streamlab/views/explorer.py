@@ -21,7 +21,7 @@ from streamlab.views.presence import Presence, Sent
 from streamlab.views.scheduler import scheduler
 from streamlab.views.session import AT_REST, ShownStream, shown
 from streamlab.views.ui import PLAIN, checked
-from streamlab.views.window import MAX_BYTES, MAX_MESSAGES
+from streamlab.views.window import MAX_MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,8 +46,8 @@ class Explorer(LiveWidget):
     stream : Stream
     messages : int
         How many messages are kept to be looked at.
-    size_bytes : int
-        How much memory they may take, about, in bytes.
+    size_bytes : int, optional
+        How much memory they may take, about, in bytes; by default a share of what all explorers may take, see ``sharing``.
     batches : LiveBatches, optional
         The take whose batches are shown.
     """
@@ -62,7 +62,7 @@ class Explorer(LiveWidget):
         stream: Stream[Any],
         *,
         messages: int = MAX_MESSAGES,
-        size_bytes: int = MAX_BYTES,
+        size_bytes: int | None = None,
         batches: LiveBatches | None = None,
     ) -> None:
         self.shown: ShownStream = shown(stream, messages=messages, size_bytes=size_bytes)

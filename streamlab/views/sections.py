@@ -50,6 +50,7 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
             "total": window.total,
             "bytes": window.bytes,
             "maxBytes": window.max_bytes,
+            "sharing": shown.sharing,
             "full": window.on_full is None,
         },
         "eventTime": None if span is None else list(span),

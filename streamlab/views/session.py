@@ -20,6 +20,7 @@ from streamlab.views.cells import ColumnBook
 from streamlab.views.histogram import Histogram
 from streamlab.views.rates import Rates
 from streamlab.views.samples import Sampler
+from streamlab.views.sharing import shares
 from streamlab.views.window import MAX_BYTES, MAX_MESSAGES, Window
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ class ShownStream:
     Parameters
     ----------
     stream : Stream
-    messages, size_bytes : int
-        Bounds of the window.
+    messages : int
+        How many the window holds at most.
+    size_bytes : int or None
+        And how many bytes; None: its share of what all windows may take.
 
     Attributes
     ----------
@@ -57,9 +60,10 @@ class ShownStream:
         What happened last that people should know, and its kind: "info" or "alarm".
     """
 
-    def __init__(self, stream: Stream[Any], *, messages: int, size_bytes: int) -> None:
+    def __init__(self, stream: Stream[Any], *, messages: int, size_bytes: int | None) -> None:
         self.stream = stream
-        self.window = Window(messages, size_bytes)
+        self.window = Window(messages, size_bytes or MAX_BYTES)
+        self._shares = size_bytes is None
         self.window.on_full = self._is_full
         self.book = ColumnBook()
         self.histogram = Histogram()
@@ -148,6 +152,8 @@ class ShownStream:
     def join(self, explorer: Any) -> None:
         """Be shown by one more explorer."""
         self._explorers.add(explorer)
+        if self._shares:
+            shares.join(self)
 
     def leave(self, explorer: Any) -> None:
         """Be shown by one less; the last one takes the messages along."""
@@ -155,6 +161,37 @@ class ShownStream:
         if not self._explorers:
             self.stream._taps = tuple(tap for tap in self.stream._taps if tap != self._take)
             self.clear()
+            shares.leave(self)
+
+    def resize(self, messages: int, size_bytes: int | None) -> None:
+        """Give the window other bounds; with None it goes on to have its share, or the size that was set."""
+        if size_bytes is not None:
+            self._shares = False
+            shares.leave(self)
+        self.window.resize(messages, self.window.max_bytes if size_bytes is None else size_bytes)
+
+    def rest(self, *, rests: bool) -> None:
+        """Make room for others while nobody looks, or take it back."""
+        if self._shares:
+            (shares.rest if rests else shares.join)(self)
+
+    def have(self, size_bytes: int) -> None:
+        """Make the window as large as its share; what leaves it for that is said."""
+        window = self.window
+        if size_bytes == window.max_bytes:
+            return
+        first = window.first
+        window.resize(window.max_messages, size_bytes)
+        if window.first != first:
+            self.say(
+                f"The oldest messages left: the windows of all explorers share {shares.total_bytes / 1e6:,.0f} MB, and this one "
+                f"holds {size_bytes / 1e6:,.0f} MB now. Under … it gets a size of its own."
+            )
+
+    @property
+    def sharing(self) -> int:
+        """How many windows share the memory of which this one has a part; 0 when its size was set."""
+        return shares.count(self)
 
     def has_views(self) -> bool:
         """Tell whether any explorer of this stream, or of another of its chain, has a view, be it a silent one."""
@@ -235,7 +272,7 @@ class ShownStream:
         self.rates.measure(stats, now_s)
 
 
-def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream:
+def shown(stream: Stream[Any], *, messages: int, size_bytes: int | None) -> ShownStream:
     """Return what explorers of this stream share, made if it is not shown yet; other bounds than usual are for all of them.
 
     Raises
@@ -245,7 +282,7 @@ def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream
     StreamClosed
     """
     for name, bound in (("messages", messages), ("size_bytes", size_bytes)):
-        if not isinstance(bound, int) or bound < 1:
+        if bound is not None and (not isinstance(bound, int) or bound < 1):
             raise InvalidValue(f"{name} is a whole number, at least 1, not {bound!r}: the explorer keeps so much to be looked at")
     if stream.app.closed:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
@@ -253,8 +290,8 @@ def shown(stream: Stream[Any], *, messages: int, size_bytes: int) -> ShownStream
         found = _shown.get(id(stream))
         if found is None:
             found = _shown[id(stream)] = ShownStream(stream, messages=messages, size_bytes=size_bytes)
-        elif (messages, size_bytes) != (MAX_MESSAGES, MAX_BYTES):
-            found.window.resize(messages, size_bytes)
+        elif (messages, size_bytes) != (MAX_MESSAGES, None):
+            found.resize(messages, size_bytes)
         return found
 
 

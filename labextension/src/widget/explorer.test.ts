@@ -163,6 +163,28 @@ test('what is wrong with the filter is told below it, anything else in the notic
   expect(el.querySelector('.sl-filtererror')?.textContent).toBe('a value is missing');
 });
 
+test('a window that is smaller because many share the memory says so, and a size that nobody wrote goes on to be shared', () => {
+  const { head } = examples.toView.frame;
+  const status = (window: object): string | null | undefined => {
+    show({ head: { ...head, window: { ...head.window, ...window } } });
+    return el.querySelector('.sl-statusline')?.textContent;
+  };
+  expect(status({ sharing: 4 })).not.toContain('share');
+  expect(status({ maxBytes: 5e7, sharing: 0 })).not.toContain('share');
+  expect(status({ maxBytes: 5e7, sharing: 20 })).toContain('at most 50.0 MB: 20 explorers share the memory');
+  const press = (label: string): void =>
+    [...el.querySelectorAll('button')].find(one => (one.getAttribute('aria-label') ?? one.textContent) === label)?.click();
+  const input = (label: string): HTMLInputElement | null => el.querySelector(`input[aria-label="${label}"]`);
+  press('More');
+  press('Set');
+  expect(model.of('do').at(-1)).toMatchObject({ action: 'window', args: { messages: 100_000 } });
+  expect(model.of('do').at(-1)?.args).not.toHaveProperty('bytes');
+  const size = input('Megabytes in the window');
+  if (size) size.value = '60';
+  press('Set');
+  expect(model.of('do').at(-1)).toMatchObject({ args: { bytes: 60_000_000 } });
+});
+
 test('without subshells the view says so', () => {
   const head = { ...examples.toView.frame.head, subshells: false };
   show({ head });

@@ -7,6 +7,8 @@ import type { Head, Notice } from './protocol';
 import { isOver } from './toolbar';
 
 const INFO_MS = 8000;
+/** What a window holds by default when few are open. */
+const MAX_BYTES = 256_000_000;
 
 export interface NoticeLine {
   readonly element: HTMLElement;
@@ -78,6 +80,13 @@ export function endLine(context: Context): { element: HTMLElement; update(head: 
   };
 }
 
+/** What the window holds, and what it may hold where that is less than people know: when many explorers share the memory. */
+function windowText({ count, total, full, maxBytes, sharing }: Head['window']): string {
+  const shares =
+    sharing > 1 && maxBytes < MAX_BYTES ? ` (at most ${bytes(maxBytes)}: ${sharing} explorers share the memory)` : '';
+  return `window ${grouped(count)} of ${grouped(total)}${full ? ', full' : ''}${shares}`;
+}
+
 export function statusLine(): { element: HTMLElement; update(head: Head): void } {
   const window = h('span', { class: 'sl-num' });
   const buffered = h('span', { class: 'sl-num sl-buffered' });
@@ -88,8 +97,7 @@ export function statusLine(): { element: HTMLElement; update(head: Head): void }
   return {
     element,
     update: head => {
-      const { count, total, full } = head.window;
-      setText(window, `window ${grouped(count)} of ${grouped(total)}${full ? ', full' : ''}`);
+      setText(window, windowText(head.window));
       setText(buffered, head.buffered > 0 ? `buffered ${bytes(head.buffered)}` : '');
       setText(time, head.eventTime ? `event time ${span(...head.eventTime)}` : '');
       setText(busy, head.busy ?? '');

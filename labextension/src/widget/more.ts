@@ -48,7 +48,7 @@ export function moreMenu(context: Context): { element: HTMLElement; update(head:
     start.value = head.start;
     group.value = head.group ?? '';
     messages.value = String(head.window.max);
-    size.value = String(Math.round(head.window.maxBytes / MB));
+    size.value = size.defaultValue = String(Math.round(head.window.maxBytes / MB));
   };
   const dialog = popover(trigger, 'Start position, mode and window', form, fill, context.signal);
   restart.addEventListener('click', () => {
@@ -57,7 +57,9 @@ export function moreMenu(context: Context): { element: HTMLElement; update(head:
     );
   });
   resize.addEventListener('click', () => {
-    const args = { messages: Number(messages.value), bytes: Number(size.value) * MB };
+    // A size that nobody wrote is a share of what all windows have, and goes on to be one.
+    const bytes = size.value === size.defaultValue ? {} : { bytes: Number(size.value) * MB };
+    const args = { messages: Number(messages.value), ...bytes };
     void act(context, 'window', args).then(done => done && dialog.close());
   });
   return {

@@ -56,7 +56,16 @@ export const isHead = shape({
   progress: orNull(isNumber),
   errors: isNumber,
   buffered: isNumber,
-  window: shape({ count: isNumber, max: isNumber, total: isNumber, bytes: isNumber, maxBytes: isNumber, full: isFlag }),
+  window: shape({
+    count: isNumber,
+    max: isNumber,
+    total: isNumber,
+    bytes: isNumber,
+    maxBytes: isNumber,
+    /** How many windows share the memory of which this one has a part; 0 when its size was set. */
+    sharing: isNumber,
+    full: isFlag,
+  }),
   eventTime: orNull(pair(isNumber, isNumber)),
   busy: orNull(isText),
   subshells: isFlag,
