@@ -46,8 +46,7 @@ NAME = "join"
 class Row(Result):
     """A joined row on its way."""
 
-    __slots__ = ("number",)
-    number: int
+    number: int = 0
 
 
 class Unfinished:
@@ -66,7 +65,7 @@ class Unfinished:
         self._closed.extend([(number + after, arrival, now) for after, arrival, now in closed])
         rows = []
         for one in joined:
-            row = Row(one, one._made[0], done)
+            row = Row.of(one, one._made[0], done)
             row.number = number
             unfinished[number] = row
             number += 1
@@ -97,7 +96,7 @@ class Unfinished:
         self.rows = {
             number: row
             for number, row in self.rows.items()
-            if not any(record is not None and gone(record) for record in row.value._made[1])
+            if not any(record is not None and gone(record) for record in row.value._made[1:])
         }
         self.done_at = -math.inf
 
@@ -195,11 +194,11 @@ class JoinSource(StreamsSource):
             return self._unfinished.add(joined, closed)
         if engine.keeps_closed:
             self._leave_to_caller(joined, closed)
-        return [Output(one, one._made[0]) for one in joined]
+        return [Output.of(one, one._made[0]) for one in joined]
 
     def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival, float]]) -> None:
         """Ack what is in no row; the rest is the caller's."""
-        self._handed_out.update(id(record) for one in joined for record in one._made[1])
+        self._handed_out.update(id(record) for one in joined for record in one._made[1:])
         for _, arrival, _ in closed:
             if id(arrival) in self._handed_out:
                 self._handed_out.remove(id(arrival))
@@ -366,7 +365,7 @@ def _is_acked(node: Stream[Any]) -> bool:
 def _done_with(arrivals: list[Arrival]) -> bool:
     """Ack the events of channels at once: they are in no log, and nothing reads them again. False when somebody waits for an ack."""
     messages = [item.message for arrival in arrivals if isinstance(item := arrival.item, Event)]
-    if any([message.on_final_ack is not None for message in messages]):  # noqa: C419 - a generator is slower
+    if {message.on_final_ack for message in messages} > {None}:
         return False
     for message in messages:
         message.ack()

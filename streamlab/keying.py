@@ -105,13 +105,18 @@ def _composite(group: tuple[FieldDescriptor[Any], ...]) -> PickKey:
 
 
 def _by_function(function: Callable[[Any], Any]) -> PickKey:
+    plain = {int, str}
+    """The classes of keys that are known not to be waited for."""
+
     def pick(arrival: Arrival) -> Any:
         key = function(arrival.value)
-        if hasattr(key, "__await__"):
-            key.close()
-            raise InvalidType(
-                "a function to join by is a plain one: what it would have to wait for belongs into a processor before"
-            )
+        if key.__class__ not in plain:
+            if hasattr(key, "__await__"):
+                key.close()
+                raise InvalidType(
+                    "a function to join by is a plain one: what it would have to wait for belongs into a processor before"
+                )
+            plain.add(key.__class__)
         return key
 
     return pick

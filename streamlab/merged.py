@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.arrivals import Arrival
 from streamlab.events import Carrier
 from streamlab.merging import Merge, inputs_of
+from streamlab.sides import READ
 from streamlab.sources import Source
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MergeSource", "StreamsSource"]
 
-LIMIT = 1024
-"""About so many values are put in order together."""
+SHARE = READ
+"""So many values of each input are put in order together, at most."""
 
 
 class StreamsSource(Source):
@@ -148,7 +149,7 @@ class StreamsSource(Source):
 
     def _next(self, merge: Merge) -> bool | None:
         """Make what comes next the run; None when there is nothing now, False at the end."""
-        arrivals = merge.take(LIMIT)
+        arrivals = merge.take(SHARE)
         if stores := merge.take_revoked():
             self.revoked(stores)
         if arrivals is None:

@@ -305,7 +305,9 @@ class WindowSource(StreamsSource):
 
 
 def _outputs(made: list[Made]) -> list[Carrier]:
-    return [Output(value, cause) if hold is None else Result(value, cause, _letting_go(hold)) for value, cause, hold in made]
+    return [
+        Output.of(value, cause) if hold is None else Result.of(value, cause, _letting_go(hold)) for value, cause, hold in made
+    ]
 
 
 def _time_in(note: str) -> int | None:

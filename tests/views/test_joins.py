@@ -126,5 +126,5 @@ async def test_rows_in_the_window_hold_no_batch(app: sl.App, explore: Explore) -
     rows = [value for chunk, _ in browser.explorer.shown.window.chunks() for value in chunk.values]
     assert [row.key for row in rows] == [0, 1, 2]
     assert [[event.message.topic for event in row.events] for row in rows] == [["orders", "payments"]] * 3
-    held = [record.opened.batch.records for row in rows for record in (row._made[0], *row._made[1])]
+    held = [record.opened.batch.records for row in rows for record in row._made]
     assert held == [()] * 9
