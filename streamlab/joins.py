@@ -74,6 +74,8 @@ class Join:
         if max_per_key is not None and max_per_key < 1:
             raise InvalidValue(f"max_per_key={max_per_key!r} would keep nothing to join: give at least 1, or None for no limit")
         self.max_per_key = max_per_key
+        self.is_timed = bool(grace) or any(option is not None for option in (within, max_per_key, idle))
+        """Whether it was told anything about windows."""
         self.lookup: Lookup | None = None
         """What looks keys up in tables, of a join with tables."""
 
@@ -106,8 +108,10 @@ class Join:
         by = ", ".join(map(_called, parts)) or "the key"
         if self.lookup is not None:
             return f"on {by}"
-        more = f" grace {self.grace_s:g} s" if self.grace_s else ""
-        return f"on {by} within {self.within_s:g} s{more}"
+        grace = f" grace {self.grace_s:g} s" if self.grace_s else ""
+        most = "" if self.max_per_key is None else f" max_per_key {self.max_per_key:,}"
+        idle = "" if self.idle_s is None else f" idle {self.idle_s:g} s"
+        return f"on {by} within {self.within_s:g} s{grace}{most}{idle}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"

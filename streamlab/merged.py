@@ -95,9 +95,9 @@ class StreamsSource(Source):
         return []
 
     def take_after(self, other: Source) -> None:
-        """Read as another one does."""
+        """Hold the others back at least as long as another one does: that of a clone, or of a node of which the nodes are read."""
         if isinstance(other, StreamsSource):
-            self.max_idle = other.max_idle
+            self.max_idle = max(self.max_idle, other.max_idle)
 
     def last_words(self, stream: Stream[Any]) -> bool:
         """Tell whether a loop that was stopped is to go on a little."""

@@ -16,7 +16,7 @@ from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
 from streamlab.join_source import JoinSource
 from streamlab.lifecycle import KEEP
-from streamlab.lookups import lookup_of
+from streamlab.lookups import lookup_of, tables_of
 from streamlab.loops import FOREVER
 from streamlab.merged import MergeSource, StreamsSource
 from streamlab.merging import inputs_of
@@ -261,7 +261,7 @@ class Stream(Generic[T]):
         function : callable
             As for a processor: of one value, sync or async; Skip drops it.
         n : int
-            How many messages: of the explorer's window, else of the topic.
+            How many messages: of the explorer's window (of a joined or windowed stream, its rows), else of the topic.
         name : str, optional
             Of the processor that it would replace; by default the function's.
 
@@ -273,7 +273,7 @@ class Stream(Generic[T]):
         Raises
         ------
         InvalidState
-            A stream of a channel or an iterable that was not shown has no messages to try on.
+            A stream of a channel or an iterable, and one that is made of others, has no messages to try on until it is shown.
         """
         from streamlab.views.trial import preview
 
@@ -461,10 +461,14 @@ class Stream(Generic[T]):
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
         stream._origin = self
-        stream._reads(MergeSource(max_idle=joins.length_s("max_idle", max_idle)))
+        source = MergeSource(max_idle=joins.length_s("max_idle", max_idle))
+        stream._reads(source)
         for node in stream.combined:
             if not isinstance(node, Mapping):
                 node.contribute_to_stream(stream)
+        for node in (self, *stream.combined):
+            if not isinstance(node, Mapping) and node._source.is_merge:
+                source.take_after(node._source)
         return stream
 
     def __and__(self, other: Any) -> Stream[Any]:
@@ -541,7 +545,7 @@ class Stream(Generic[T]):
         return self._join(joins.OuterJoin(stream=self, fields=fields, **options))
 
     def _join(self, strategy: joins.Join) -> Self:
-        if any(isinstance(node, Mapping) for node in self.combined):
+        if tables_of(self):
             strategy.lookup = lookup_of(self, strategy)
         elif self.combined:
             strategy.check(len(inputs_of(self)))

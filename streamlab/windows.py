@@ -100,7 +100,9 @@ class Rules:
         size, step, grace = (f"{ms / 1000:g}" for ms in self.shape)
         times = f"{size}, {step}" if self.kind == "hopping" else size
         by = "" if self.by is None else f", by={name_of(self.by) if self.by != () else '()'}"
-        return f"{self.kind}({times}{by}{f', grace={grace}' if self.shape.grace_ms else ''})"
+        late = f", grace={grace}" if self.shape.grace_ms else ""
+        idle = "" if self.idle_s is None else f", idle={self.idle_s:g}"
+        return f"{self.kind}({times}{by}{late}{idle})"
 
 
 class Windowed:
@@ -183,6 +185,8 @@ class Windowed:
     def _windows(self, aggregates: list[Aggregate], make: type[AnyWindow]) -> Stream[Any]:
         stream = self._stream
         source = WindowSource(self._rules, Recipe(self._rules.by, aggregates, make))
+        if stream._source.is_merge:
+            source.take_after(stream._source)
         made = stream._chain(combined=[stream])
         made._origin = stream
         made._reads(source)
@@ -220,7 +224,9 @@ class WindowSource(StreamsSource):
 
     def again(self) -> WindowSource:
         """Return the same with windows of its own."""
-        return WindowSource(self.rules, self.recipe)
+        source = WindowSource(self.rules, self.recipe)
+        source.take_after(self)
+        return source
 
     def arrived(self, arrivals: list[Arrival]) -> Iterable[Carrier]:
         """Return the windows that these close or change."""

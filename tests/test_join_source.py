@@ -104,6 +104,20 @@ async def test_three_sides(app: sl.App) -> None:
     assert rows[0].side_2 == Payment(order_id=1)
 
 
+async def test_a_function_that_returns_a_key_with_none_in_it_matches_nothing_and_neither_do_such_fields(app: sl.App) -> None:
+    for fields in ((Payment.order_id, Payment.shop), (lambda value: (value.order_id, value.shop),) * 2):
+        sides = Sides(app)
+        joined = sides.combined.left_join(*fields, within=10)
+        for at, (side, order_id) in enumerate([(0, None), (1, None), (0, 1), (1, 1)]):
+            await sides.put((float(at), side, Payment(order_id=order_id)))
+        await sides.put((100.0, 1, Payment(order_id=2)))
+        rows = await first(2, joined)
+        assert [(row.left.order_id, row.right and row.right.order_id, row.key) for row in rows] == [
+            (1, 1, (1, "s")),
+            (None, None, None),
+        ]
+
+
 async def test_composite_keys_callables_and_message_keys(app: sl.App) -> None:
     for fields in (
         (Order.id, Order.shop, Payment.order_id, Payment.shop),

@@ -94,7 +94,7 @@ def arrivals_of(events: Iterable[Happened]) -> list[Arrival]:
     return [Arrival(event.time, event.side, number, None, None) for number, event in enumerate(events)]
 
 
-def joining_by(key: Callable[[Arrival], Any], sides: int, rules: Rules) -> JoinEngine:
+def joining_by(key: Callable[[Any], Any], sides: int, rules: Rules) -> JoinEngine:
     return JoinEngine([KeysByClass(lambda _: key)] * sides, rules)
 
 

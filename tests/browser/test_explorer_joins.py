@@ -54,7 +54,7 @@ def test_windows_show_their_rows_and_stop(book: Notebook) -> None:
     explorer.expect_state("live")
     explorer.expect_column("count", "texts.length === 1 && texts[0] === '4'")
     expect(explorer.pipeline).to_contain_text("tumbling(10, by=()) count()")
-    expect(explorer.pipeline).to_contain_text("1 open windows \u00b7 1 emitted")
+    expect(explorer.pipeline).to_contain_text("1 open window  \u00b7 1 emitted")
     explorer.press("Stop")
     explorer.expect_state("stopped")
     explorer.expect_column("count", "texts.join() === '4,1'")
