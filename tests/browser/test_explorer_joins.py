@@ -44,6 +44,8 @@ def test_a_joined_stream_shows_both_sides_and_runs(book: Notebook) -> None:
     explorer.expect_state("live")
     explorer.tab("Messages").click()
     explorer.expect_column("right.paid", "texts.includes('cash')")
+    book.run("await orders.send(key='0', value={'id': 0}, timestamp=1002.0)")
+    expect(explorer.pipeline).to_contain_text("2 buffered \u00b7 2 matched \u00b7 3 unmatched \u00b7 1 late")
     explorer.press("Stop")
     explorer.expect_state("stopped")
 
