@@ -7,9 +7,9 @@ from operator import attrgetter
 from typing import Any, Protocol
 
 from streamlab.errors import InvalidType, InvalidValue
-from streamlab.models import FieldDescriptor
+from streamlab.models import FieldDescriptor, RecordMeta
 
-__all__ = ["Fields", "Keyed", "KeysByClass", "arranged", "keys_of_sides"]
+__all__ = ["Fields", "Keyed", "KeysByClass", "arranged", "keys_of_sides", "refuse_model"]
 
 Fields = dict[type, Any] | tuple[Callable[[Any], Any], ...]
 """By model: its field, or the fields of a composite key. Functions: one a side."""
@@ -42,6 +42,13 @@ class KeysByClass(dict[type, PickKey]):
         return found
 
 
+def refuse_model(field: Any) -> None:
+    """Raise InvalidType for a Record's class where one of its fields is wanted."""
+    if isinstance(field, RecordMeta):
+        one = next(iter(field.__struct_fields__), "field")
+        raise InvalidType(f"{field.__name__} is a whole model: give one of its fields, such as {field.__name__}.{one}")
+
+
 def arranged(fields: Iterable[Any]) -> Fields:
     """Group fields by model, in the order given; functions stay a tuple.
 
@@ -52,6 +59,7 @@ def arranged(fields: Iterable[Any]) -> Fields:
     """
     fields = tuple(fields)
     for field in fields:
+        refuse_model(field)
         if not callable(field):
             raise InvalidType(
                 f"{field!r} is nothing to join by: give a field of a Record (Order.id), or for each side a function"

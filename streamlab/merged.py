@@ -47,7 +47,7 @@ class StreamsSource(Source):
         self._errors: ErrorLog | None = None
         self._inbox: deque[Any] = deque()
         self._latest = 0.0
-        self._flushed = self._concludes = self._is_over = False
+        self._flushed = self._concludes = self._is_over = self._begins = False
 
     # What subclasses say
 
@@ -78,12 +78,14 @@ class StreamsSource(Source):
     def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
         """Know that a loop begins."""
         self.nodes = inputs_of(stream)
+        self._begins = self._merge is None
         self._keep_going = keep_going
         self._errors = stream.errors
 
     async def rest(self) -> None:
         """End the reading; what was read ahead goes back to the nodes."""
         merge, self._merge = self._merge, None
+        self._begins = False
         if merge is not None:
             self.at_rest()
             left = self._left_over()
@@ -122,8 +124,9 @@ class StreamsSource(Source):
         self.bell.ring()
 
     def behind(self) -> set[TP | None]:
-        """Return a set that is empty when nothing more is known to come."""
-        return {None} if self._inbox or (self._merge is not None and self._merge.is_behind) else set()
+        """Return a set that is empty when nothing more is known to come, which it is not before the nodes are read."""
+        more = self._begins or self._inbox or (self._merge is not None and self._merge.is_behind)
+        return {None} if more else set()
 
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
         """Get the next run."""
@@ -170,6 +173,7 @@ class StreamsSource(Source):
             self._loop = loop
             self._latest = time.monotonic()
             self._merge = Merge(self.nodes, self.bell, max_idle=self.max_idle, keep_going=self._keep_going, errors=self._errors)
+            self._begins = False
             self.stores = self._merge.stores
         return self._merge if self._loop is loop else None
 

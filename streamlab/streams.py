@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle, windows
 from streamlab.channels import Channel
-from streamlab.errors import InvalidState, NotSupported
+from streamlab.errors import InvalidState, InvalidType, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
@@ -25,6 +25,7 @@ from streamlab.runtime.subscriptions import subscribed
 from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
 from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -457,6 +458,9 @@ class Stream(Generic[T]):
         docs/joins.md has the rules, and a timeline. ``max_idle`` is Kafka Streams' ``max.task.idle.ms``
         (https://cwiki.apache.org/confluence/display/KAFKA/KIP-695%3A+Further+Improve+Kafka+Streams+Timestamp+Synchronization).
         """
+        for node in nodes:
+            if not isinstance(node, Stream | Mapping):
+                raise InvalidType(f"streams are combined with streams and tables: {_as_a_stream(node)}")
         if self._finalized:
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
@@ -484,11 +488,11 @@ class Stream(Generic[T]):
 
     def join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
         """Return a clone that joins as ``inner_join`` does, and keeps every value of the last side."""
-        return self._join(joins.RightJoin(stream=self, fields=fields, **options))
+        return self._join(joins.RightJoin, fields, options)
 
     def left_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
         """Return a clone that joins as ``inner_join`` does, and keeps every value of the first side."""
-        return self._join(joins.LeftJoin(stream=self, fields=fields, **options))
+        return self._join(joins.LeftJoin, fields, options)
 
     def inner_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
         """Return a clone of a combined stream that joins its nodes: ``(orders & payments).inner_join(Order.id, Payment.order_id)``.
@@ -538,13 +542,15 @@ class Stream(Generic[T]):
         Rows are those of Kafka Streams since 3.1 (KAFKA-10847):
         https://cwiki.apache.org/confluence/display/KAFKA/Kafka+Streams+Join+Semantics
         """
-        return self._join(joins.InnerJoin(stream=self, fields=fields, **options))
+        return self._join(joins.InnerJoin, fields, options)
 
     def outer_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
         """Return a clone that joins as ``inner_join`` does, and keeps every value of each side."""
-        return self._join(joins.OuterJoin(stream=self, fields=fields, **options))
+        return self._join(joins.OuterJoin, fields, options)
 
-    def _join(self, strategy: joins.Join) -> Self:
+    def _join(self, kind: type[joins.Join], fields: tuple[Any, ...], options: JoinOptions) -> Self:
+        joins.refuse_unknown(options)
+        strategy = kind(stream=self, fields=fields, **options)
         if tables_of(self):
             strategy.lookup = lookup_of(self, strategy)
         elif self.combined:
@@ -919,3 +925,16 @@ class Stream(Generic[T]):
     ) -> None:
         await self.stop()
         lifecycle.reopen(self)
+
+
+def _as_a_stream(node: object) -> str:
+    """Return how to make a stream of something else."""
+    if isinstance(node, Channel):
+        return f"give stream() of {clean(node.shortlabel)}"
+    if isinstance(node, windows.Windowed):
+        return "say first what is wanted of each window, such as count()"
+    if isinstance(node, str):
+        return f"give app.topic({node!r}).stream(), or app.table({node!r})"
+    if isinstance(node, Iterable | AsyncIterable):
+        return f"give app.stream(...) of what is {clean(repr(node))}"
+    return f"{clean(repr(node))} is neither"

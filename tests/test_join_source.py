@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -194,6 +195,21 @@ async def test_a_join_of_one_stream_says_what_is_missing(app: sl.App, method: st
             await first(1, getattr(lonely, method)(Order.id))
 
 
+async def test_times_are_seconds_timedeltas_or_text(sides: Sides) -> None:
+    strategies = [
+        sides.combined.inner_join(within=within, idle=idle).join_strategy
+        for within, idle in ((90, 120), (timedelta(seconds=90), timedelta(minutes=2)), ("90s", "2m"), ("1m30s", "0.5m"))
+    ]
+    assert [join and (join.within_s, join.idle_s) for join in strategies] == [(90, 120)] * 3 + [(90, 30)]
+
+
+async def test_what_says_nothing_to_a_join_is_refused_with_what_would(sides: Sides) -> None:
+    with pytest.raises(sl.InvalidType, match="no option window=: its options are within, grace, max_per_key, idle"):
+        sides.combined.inner_join(window=10)  # type: ignore[call-arg]
+    with pytest.raises(sl.InvalidType, match=r"Order is a whole model: give one of its fields, such as Order.id"):
+        sides.combined.inner_join(Order, Payment)
+
+
 async def test_what_cannot_be_joined_by_is_refused_at_the_call(sides: Sides) -> None:
     combined = sides.combined
     with pytest.raises(TypeError, match="as many parts"):
@@ -204,8 +220,8 @@ async def test_what_cannot_be_joined_by_is_refused_at_the_call(sides: Sides) -> 
         combined.inner_join("id")
     with pytest.raises(ValueError, match="2 sides are joined by 2 functions"):
         combined.inner_join(len)
-    for bad in ({"within": -1}, {"grace": math.nan}, {"max_per_key": 0}, {"idle": "x"}):
-        with pytest.raises(ValueError, match=next(iter(bad)) if "idle" not in bad else "no time"):
+    for bad in ({"within": -1}, {"grace": math.nan}, {"max_per_key": 0}, {"max_per_key": 2.5}, {"idle": "x"}, {"idle": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(bad))}="):
             combined.inner_join(**bad)
 
 

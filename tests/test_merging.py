@@ -165,6 +165,17 @@ class TestWaiting:
             assert made._source.max_idle == 7  # type: ignore[attr-defined] # of all that read streams
         assert (joined & other)._source.max_idle == 0  # type: ignore[attr-defined] # it has a reading of its own
 
+    async def test_a_joined_stream_that_is_combined_is_waited_for_like_any(self, app: sl.App) -> None:
+        topics = await topics_of(app, partitions=1)
+        for time_s in range(100):
+            for topic in topics:
+                await topic.send(key=str(time_s), value=f"{topic}{time_s}", timestamp=float(time_s))
+        streams = [topic.stream(start="earliest", stop="end") for topic in (*topics, topics[0])]
+        again = (streams[0] & streams[1]).inner_join(within=0).combine(streams[2])
+        joined = again.inner_join(within=0)
+        assert [row.right for row in await rest(joined)] == [f"{topics[0]}{time_s}" for time_s in range(100)]
+        assert joined.stats().counters["late"] == 0
+
     async def test_windows_of_combined_streams_wait_as_these_do(self, app: sl.App) -> None:
         a, b = app.channel(), app.channel()
         windows = a.stream().combine(b.stream(), max_idle=60).tumbling(1, by=()).count()

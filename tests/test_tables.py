@@ -379,3 +379,17 @@ async def test_snapshots_are_whole_while_it_changes(app: sl.App, topic_name: str
         numbers = [value for _, value in pairs]
         assert numbers == sorted(numbers, reverse=True)
         assert numbers[0] - numbers[-1] <= 1
+
+
+async def test_it_cannot_be_written_to_and_says_what_can(app: sl.App) -> None:
+    table: Any = app.table("users")
+    with pytest.raises(sl.NotSupported, match=r"await app.topic\('users'\).send\(key=\.\.\., value="):
+        table["ada"] = 1
+    with pytest.raises(sl.NotSupported, match="a value of None deletes the key"):
+        del table["ada"]
+
+
+def test_several_topics_are_no_table(app: sl.App) -> None:
+    for topic in (app.topic("a", "b"), app.topic(pattern="a.*")):
+        with pytest.raises((sl.InvalidType, sl.InvalidValue), match="a table is made of one topic"):
+            app.table(topic)
