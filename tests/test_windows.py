@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
@@ -342,7 +343,8 @@ def test_lengths_are_seconds_timedeltas_or_text(app: sl.App) -> None:
 
 async def test_cut_streams_say_that_an_aggregate_is_missing(app: sl.App) -> None:
     cut: Any = app.topic("orders").stream().tumbling(60)
-    for use in (lambda: cut.take, lambda: cut.run, lambda: cut.to_frame, lambda: aiter(cut)):
+    uses: list[Callable[[], Any]] = [lambda: cut.take, lambda: cut.run, lambda: cut.to_frame, lambda: aiter(cut)]
+    for use in uses:
         with pytest.raises(sl.NotSupported, match=r"tumbling\(60\) says how the stream is cut.*add count\(\), sum"):
             use()
     with pytest.raises(AttributeError, match="no attribute 'median'"):
