@@ -16,6 +16,7 @@ from streamlab.joined import Joined, joined_class
 from streamlab.joins import InnerJoin, LeftJoin
 from streamlab.keying import keys_of_sides
 from streamlab.processors import Processor, Processors
+from streamlab.texts import shown
 
 if TYPE_CHECKING:
     from streamlab.events import Cell, Event
@@ -71,14 +72,17 @@ class Lookup:
         if not self._all_ready:
             return self._when_ready(value)
         key = self._keys[value.__class__](_InWork(value))
-        if len(self.tables) == 1:  # as below, without a loop
-            match = _MISSING if key is None else self.tables[0].get(key, _MISSING)
-            found = match is not _MISSING
-            values = (value, match if found else None)
-        else:
-            matches = [_MISSING if key is None else table.get(key, _MISSING) for table in self.tables]
-            found = all(match is not _MISSING for match in matches)
-            values = (value, *(None if match is _MISSING else match for match in matches))
+        try:
+            if len(self.tables) == 1:  # as below, without a loop
+                match = _MISSING if key is None else self.tables[0].get(key, _MISSING)
+                found = match is not _MISSING
+                values = (value, match if found else None)
+            else:
+                matches = [_MISSING if key is None else table.get(key, _MISSING) for table in self.tables]
+                found = all(match is not _MISSING for match in matches)
+                values = (value, *(None if match is _MISSING else match for match in matches))
+        except TypeError as error:
+            raise _refused(key, error) from None
         self._matched += found
         self._unmatched += not found
         if not found and not self._keeps_left:
@@ -93,6 +97,17 @@ class Lookup:
                 await table.ready()
         self._all_ready = True
         return self._look_up(value)
+
+
+def _refused(key: Any, error: TypeError) -> TypeError:
+    """Return what is to be said when a table does not take a key."""
+    try:
+        hash(key)
+    except TypeError:
+        return InvalidType(
+            f"{shown(key)} is no key of a table ({error}): look up a text, a number, a Record, or for a composite key a tuple of these"
+        )
+    return error
 
 
 class _InWork:

@@ -278,7 +278,8 @@ class Table(Mapping[Any, Any]):
         return frame
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {clean(self.name)} {self.state}, {self.keys_total:,} keys>"
+        errors = f", {self.errors.total:,} errors" if self.errors.total else ""
+        return f"<{type(self).__name__}: {clean(self.name)} {self.state}, {self.keys_total:,} keys{errors}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import table_html

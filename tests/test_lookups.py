@@ -403,8 +403,9 @@ async def test_a_table_that_fails_is_an_error_of_the_stream(app: sl.App, orders:
 
 
 async def test_a_key_that_cannot_be_looked_up_is_an_error(app: sl.App) -> None:
-    with pytest.raises(TypeError, match="unhashable"):
-        await rest(app.stream([[1]]).combine({}).left_join(lambda value: value))
+    for tables in ([{}], [{}, {}]):
+        with pytest.raises(sl.InvalidType, match=r"\[1\] is no key of a table \(unhashable type: 'list'\): look up a text"):
+            await rest(app.stream([[1]]).combine(*tables).left_join(lambda value: value))
 
 
 async def test_what_fails_can_be_put_through_again(app: sl.App, orders: Any) -> None:

@@ -104,6 +104,7 @@ async def test_what_cannot_be_decoded_is_kept_as_an_error_and_the_key_keeps_its_
     assert table == {1: 1, 2: 3}
     assert [(entry.offset, type(entry.error)) for entry in table.errors] == [(1, sl.ValueDecodeError), (2, sl.KeyDecodeError)]
     assert (await app.table(topic).ready()).errors.total == 2
+    assert repr(table).endswith("keys, 2 errors>")
 
 
 async def test_on_error_may_give_a_value(app: sl.App, topic_name: str) -> None:
