@@ -403,6 +403,7 @@ async def test_a_table_that_fails_is_an_error_of_the_stream(app: sl.App, orders:
 
 
 async def test_a_key_that_cannot_be_looked_up_is_an_error(app: sl.App) -> None:
+    tables: list[dict[Any, Any]]
     for tables in ([{}], [{}, {}]):
         with pytest.raises(sl.InvalidType, match=r"\[1\] is no key of a table \(unhashable type: 'list'\): look up a text"):
             await rest(app.stream([[1]]).combine(*tables).left_join(lambda value: value))
