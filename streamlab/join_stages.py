@@ -72,6 +72,8 @@ class Stage:
         self.span = rules.within_s + EDGE_S
         self.keep = (number if rules.keeps_any else 1) * rules.within_s + rules.grace_s + EDGE_S
         """The window of a row closes when stream time is later than its time by more than this."""
+        self.out_s = self.keep
+        """What is unmatched has come out of the last stage when stream time is later than its time by more than this."""
         self.oldest = math.inf
         """The time of the row whose window closes first."""
         self.matched = self.unmatched = self.dropped = 0
@@ -202,10 +204,10 @@ class Stage:
         return row
 
     def _was_done(self, row: Any) -> bool:
-        """Tell whether the row's window had been closed by whoever read it before: its partners may have been acked then."""
+        """Tell whether the row had come out, if unmatched, of whoever read it before: its partners may have been acked then."""
         cause: Any = row.cause if row.__class__ is Partial else row
         tp = cause.tp
-        return tp is not None and row.timestamp + self.keep < self._done_before.get(tp.partition, -math.inf)
+        return tp is not None and row.timestamp + self.out_s < self._done_before.get(tp.partition, -math.inf)
 
     def _alone(self, row: Any, right: bool) -> Any:  # noqa: FBT001
         if right:

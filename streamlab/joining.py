@@ -60,6 +60,8 @@ class JoinEngine:
             Stage(rules, number, joined_class(sides) if number == sides - 1 else None, self.done_before)
             for number in range(1, sides)
         ]
+        for stage in self._stages:
+            stage.out_s = self._stages[-1].keep
         self._is_pair = len(self._stages) == 1
         self.stream_time = -math.inf
         self.late = self.empty = self.failed = 0

@@ -48,7 +48,7 @@ class StreamsSource(Source):
         self._errors: ErrorLog | None = None
         self._inbox: deque[Any] = deque()
         self._latest = 0.0
-        self._flushed = self._concludes = self._is_over = False
+        self._flushed = self._concludes = self._is_over = self._begins = False
 
     # What subclasses say
 
@@ -79,12 +79,14 @@ class StreamsSource(Source):
     def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
         """Know that a loop begins."""
         self.nodes = inputs_of(stream)
+        self._begins = self._merge is None
         self._keep_going = keep_going
         self._errors = stream.errors
 
     async def rest(self) -> None:
         """End the reading; what was read ahead goes back to the nodes."""
         merge, self._merge = self._merge, None
+        self._begins = False
         if merge is not None:
             self.at_rest()
             left = self._left_over()
@@ -96,9 +98,9 @@ class StreamsSource(Source):
         return []
 
     def take_after(self, other: Source) -> None:
-        """Read as another one does."""
+        """Hold the others back at least as long as another one does: that of a clone, or of a node of which the nodes are read."""
         if isinstance(other, StreamsSource):
-            self.max_idle = other.max_idle
+            self.max_idle = max(self.max_idle, other.max_idle)
 
     def last_words(self, stream: Stream[Any]) -> bool:
         """Tell whether a loop that was stopped is to go on a little."""
@@ -123,8 +125,9 @@ class StreamsSource(Source):
         self.bell.ring()
 
     def behind(self) -> set[TP | None]:
-        """Return a set that is empty when nothing more is known to come."""
-        return {None} if self._inbox or (self._merge is not None and self._merge.is_behind) else set()
+        """Return a set that is empty when nothing more is known to come, which it is not before the nodes are read."""
+        more = self._begins or self._inbox or (self._merge is not None and self._merge.is_behind)
+        return {None} if more else set()
 
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
         """Get the next run."""
@@ -171,6 +174,7 @@ class StreamsSource(Source):
             self._loop = loop
             self._latest = time.monotonic()
             self._merge = Merge(self.nodes, self.bell, max_idle=self.max_idle, keep_going=self._keep_going, errors=self._errors)
+            self._begins = False
             self.stores = self._merge.stores
         return self._merge if self._loop is loop else None
 

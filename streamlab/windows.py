@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from streamlab.aggregates import Aggregate, Recipe, name_of
 from streamlab.arrivals import Arrival, Output, Result
 from streamlab.channels import seconds
-from streamlab.errors import InvalidType, InvalidValue
+from streamlab.errors import InvalidType, InvalidValue, NoSuchMember
 from streamlab.failures import StreamError
+from streamlab.joins import idle_s
 from streamlab.merged import StreamsSource
 from streamlab.models import Record, RecordMeta
 from streamlab.tracebacks import forget_frames
@@ -100,7 +101,12 @@ class Rules:
         size, step, grace = (f"{ms / 1000:g}" for ms in self.shape)
         times = f"{size}, {step}" if self.kind == "hopping" else size
         by = "" if self.by is None else f", by={name_of(self.by) if self.by != () else '()'}"
-        return f"{self.kind}({times}{by}{f', grace={grace}' if self.shape.grace_ms else ''})"
+        late = f", grace={grace}" if self.shape.grace_ms else ""
+        idle = "" if self.idle_s is None else f", idle={self.idle_s:g}"
+        return f"{self.kind}({times}{by}{late}{idle})"
+
+
+AGGREGATES = "count(), sum(field), mean(field), min(field), max(field) or agg(...)"
 
 
 class Windowed:
@@ -118,7 +124,20 @@ class Windowed:
         self._rules = rules
 
     def __repr__(self) -> str:
-        return f"<{self._rules} of {self._stream!r}: count(), sum(field), mean(field), min(field), max(field) or agg(...)>"
+        return f"<{self._rules} of {self._stream!r}: {AGGREGATES}>"
+
+    if not TYPE_CHECKING:  # a type checker says so by itself
+
+        def __aiter__(self) -> NoReturn:
+            raise self._unsaid()
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if hasattr(type(self._stream), name) and not name.startswith("_"):
+                raise self._unsaid()
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def _unsaid(self) -> NoSuchMember:
+        return NoSuchMember(f"{self._rules} says how the stream is cut, and not what is wanted of each window: add {AGGREGATES}")
 
     def count(self, field: Any = None) -> Stream[Window]:
         """Return a stream of windows with the number of their records; with a field, of those that have it."""
@@ -183,6 +202,8 @@ class Windowed:
     def _windows(self, aggregates: list[Aggregate], make: type[AnyWindow]) -> Stream[Any]:
         stream = self._stream
         source = WindowSource(self._rules, Recipe(self._rules.by, aggregates, make))
+        if stream._source.is_merge:
+            source.take_after(stream._source)
         made = stream._chain(combined=[stream])
         made._origin = stream
         made._reads(source)
@@ -190,8 +211,12 @@ class Windowed:
 
 
 def _check_name(name: str) -> None:
-    if name in OWN_FIELDS or name.startswith("_") or keyword.iskeyword(name):
+    if name in OWN_FIELDS:
         raise InvalidValue(f"a window cannot have an aggregate that is called {name}, which it has already: give another name")
+    if name.startswith("_") or keyword.iskeyword(name):
+        raise InvalidValue(
+            f"a window cannot have an aggregate that is called {name}, which is no name for a field: give another name"
+        )
 
 
 class WindowSource(StreamsSource):
@@ -220,7 +245,9 @@ class WindowSource(StreamsSource):
 
     def again(self) -> WindowSource:
         """Return the same with windows of its own."""
-        return WindowSource(self.rules, self.recipe)
+        source = WindowSource(self.rules, self.recipe)
+        source.take_after(self)
+        return source
 
     def arrived(self, arrivals: list[Arrival]) -> Iterable[Carrier]:
         """Return the windows that these close or change."""
@@ -324,23 +351,19 @@ def windowed(stream: Stream[Any], kind: str, size: Any, step: Any, options: Mapp
     """Return a stream cut into windows; see ``Stream.tumbling``, whose options these are."""
     by, grace, emit, idle, max_windows = (options[name] for name in ("by", "grace", "emit", "idle", "max_windows"))
     named = {"tumbling": "size", "hopping": "size", "session": "gap"}[kind]
-    shape = Shape(
-        _milliseconds(named, size, 1), _milliseconds("step", step, 1) if step != 0 else 0, _milliseconds("grace", grace, 0)
-    )
+    step_ms = 0 if kind == "session" else _milliseconds("step" if kind == "hopping" else named, step, 1)
+    shape = Shape(_milliseconds(named, size, 1), step_ms, _milliseconds("grace", grace, 0))
     if shape.step_ms > shape.size_ms:
         raise InvalidValue(f"step={step!r} is longer than size={size!r}: what comes between two windows would be in none")
     if emit not in ("final", "update"):
         raise InvalidValue(f'emit is "final", when a window closes, or "update", at every change; not {emit!r}')
-    idle_s = None if idle is None else seconds(idle)
-    if idle_s is not None and not 0 < idle_s < math.inf:
-        raise InvalidValue(f"idle={idle!r} is no time to wait for: give seconds, or None to wait for the next record")
     if type(max_windows) is not int or max_windows < 1:
         raise InvalidValue(f"max_windows={max_windows!r} leaves no room for a window: give a whole number of 1 or more")
-    return Windowed(stream, Rules(kind, shape, by, emit, idle_s, max_windows))
+    return Windowed(stream, Rules(kind, shape, by, emit, idle_s(idle), max_windows))
 
 
 def _milliseconds(name: str, value: Any, least: int) -> int:
-    length_s = math.nan if value is None else seconds(value)
+    length_s = math.nan if value is None else seconds(value, name)
     whole = math.isfinite(length_s) and math.isclose(round(length_s * 1000), length_s * 1000, rel_tol=1e-9)
     if not whole or round(length_s * 1000) < least:
         raise InvalidValue(
