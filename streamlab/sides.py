@@ -218,6 +218,8 @@ class Side:
             arrivals = [make(item[1] / 1000, number, value, item, opened) for item, value in zip(items, values, strict=True)]
             self.input(opened.batch.tp).put(arrivals)
             return
+        if self.node.combined:
+            self._merge.stores.update(item.store for item in items if isinstance(item, Arrival) and item.store is not None)
         self.input(None).put(
             [make(at, number, value, item, None) for at, item, value in zip(_times_of(items), items, values, strict=True)]
         )
