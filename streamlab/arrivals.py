@@ -107,6 +107,8 @@ class Arrival(Carrier, msgspec.Struct, eq=False, weakref=False):
 
     def is_lost(self) -> bool:
         """Tell whether its partition was revoked before it was acked; then it is not committed."""
+        if isinstance(self.item, Arrival):
+            return self.item.is_lost()
         store = self.store
         if store is None or not store.closed:
             return False

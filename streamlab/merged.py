@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival
+from streamlab.describing import inputs
 from streamlab.events import Carrier
 from streamlab.merging import Merge, inputs_of
 from streamlab.sides import READ
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from streamlab.failures import ErrorLog
     from streamlab.opened import OpenedBatch
     from streamlab.runtime.acks import AckStore
+    from streamlab.runtime.feed import Feed
     from streamlab.streams import Stream
 
 __all__ = ["MergeSource", "StreamsSource"]
@@ -49,6 +51,13 @@ class StreamsSource(Source):
         self._inbox: deque[Any] = deque()
         self._latest = 0.0
         self._flushed = self._concludes = self._is_over = self._begins = False
+        self.feeds: list[Feed] = []
+        """All that is read, by its nodes and theirs."""
+        self._depth = 1
+
+    def _named(self, what: str) -> str:
+        """Return under which name notes are committed: others above and below may tell the same of themselves."""
+        return what if self._depth == 1 else f"{self._depth}: {what}"
 
     # What subclasses say
 
@@ -79,6 +88,8 @@ class StreamsSource(Source):
     def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
         """Know that a loop begins."""
         self.nodes = inputs_of(stream)
+        self.feeds = list(dict.fromkeys(one.feed for one in inputs(stream) if one.feed is not None))
+        self._depth = depth_of(stream)
         self._begins = self._merge is None
         self._keep_going = keep_going
         self._errors = stream.errors
@@ -193,6 +204,11 @@ class StreamsSource(Source):
 
     def _hand_out(self, carriers: Iterable[Carrier]) -> None:
         self.run = (_ours(carriers) if self.stores else iter(carriers), None)
+
+
+def depth_of(stream: Stream[Any]) -> int:
+    """Return through how many sources that read streams its values go."""
+    return 1 + max(map(depth_of, inputs_of(stream)), default=0) if stream.combined else 0
 
 
 class MergeSource(StreamsSource):

@@ -220,6 +220,8 @@ class Side:
         make = Heard if self._heard else Arrival
         if opened is not None and opened.store is not None:
             self._merge.stores.add(opened.store)
+        elif self.node.combined:
+            self._merge.stores.update(item.store for item in items if isinstance(item, Arrival) and item.store is not None)
         times = _times_of(items) if opened is None else [item[1] / 1000 for item in items]
         arrivals = map(make, times, repeat(self.number), values, items, repeat(opened))
         self.input(None if opened is None else opened.batch.tp).put(arrivals, times)

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AnyWindow", "Window", "WindowSource", "Windowed", "windowed"]
 
-NOTE = "windows up to "
-"""What begins the note that is committed with the offsets, before milliseconds."""
+NOTE = "windows up to"
+"""The name of the note that is committed with the offsets: milliseconds."""
 Emit = Literal["final", "update"]
 
 
@@ -263,27 +263,26 @@ class WindowSource(StreamsSource):
     def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
         """Know that a loop begins."""
         super().begin(stream, keep_going=keep_going)
-        for feed in self._feeds():
+        for feed in self.feeds:
             if feed.group is not None:
-                feed.note = self._note
+                feed.notes_of[self._named(NOTE)] = partial(self._note, feed)
 
-    def _feeds(self) -> list[Feed]:
-        return [node.feed for node in self.nodes if node.feed is not None]
-
-    def _note(self, tp: TP) -> str:
+    def _note(self, feed: Feed, tp: TP) -> str:
         """Return what whoever reads a partition next has to know: up to which stream time its windows are done."""
-        done_ms = self.engine.done_up_to(tp.partition)
-        return "" if done_ms is None else f"{NOTE}{done_ms}"
+        known = (self.engine.done_up_to(tp.partition), _time_in(feed.noted(tp, self._named(NOTE))))
+        done_ms = max((ms for ms in known if ms is not None), default=None)
+        return "" if done_ms is None else str(done_ms)
 
     def _meet(self) -> None:
         """Drop the windows of partitions that are another consumer's now, and take in what was noted about new ones."""
         closed = {store for store in self._ours if store.closed}
         self.engine.drop({store.tp.partition for store in closed})
-        for store in self.stores - self._ours:
-            for feed in self._feeds():
-                done_ms = _time_in(feed.notes.get(store.tp, ""))
-                if done_ms is not None:
-                    self.engine.know(store.tp.partition, done_ms)
+        fresh = {store.tp.partition for store in self.stores - self._ours}
+        for feed in self.feeds:
+            for tp in tuple(feed.notes):
+                done_ms = _time_in(feed.noted(tp, self._named(NOTE)))
+                if done_ms is not None and tp.partition in fresh:
+                    self.engine.know(tp.partition, done_ms)
         self._ours = (self._ours - closed) | self.stores
 
     def revoked(self, stores: set[AckStore]) -> None:
@@ -307,7 +306,7 @@ class WindowSource(StreamsSource):
     def reopen(self) -> None:
         """Read again; windows of what is read from elsewhere begin anew."""
         super().reopen()
-        if any(node.feed is not None and node.feed.insists for node in self.nodes):
+        if any(feed.insists for feed in self.feeds):
             self.engine.clear()
 
     @property
@@ -338,9 +337,8 @@ def _outputs(made: list[Made]) -> list[Carrier]:
 
 
 def _time_in(note: str) -> int | None:
-    """Return the time that a note tells; None for a note of somebody else's."""
-    text = note.removeprefix(NOTE)
-    return int(text) if text != note and text.removeprefix("-").isdecimal() else None
+    """Return the time that a note tells; None where there is none."""
+    return int(note) if note.removeprefix("-").isdecimal() else None
 
 
 def _letting_go(hold: Hold) -> Callable[[Output], None]:

@@ -187,6 +187,16 @@ async def test_on_merge_of_a_subclass_gets_the_rows(app: sl.App) -> None:
     assert await first(1, joined) == [("merged", (("merged", 1), 2))]  # the left side is such a stream too
 
 
+async def test_topics_behind_a_joined_side_need_as_many_partitions_too(app: sl.App) -> None:
+    topics = [app.topic(name, partitions=count) for name, count in (("a", 2), ("b", 2), ("c", 3))]
+    for topic in topics:
+        await topic.declare()
+    one, other, third = (topic.stream(start="earliest", stop="end") for topic in topics)
+    joined = (one & other).inner_join().combine(third).inner_join()
+    with pytest.raises(sl.ImproperlyConfigured, match=r"topics 'a' \(2 partitions\) and 'c' \(3 partitions\) cannot be joined"):
+        await rest(joined)
+
+
 @pytest.mark.parametrize("method", ["join", "left_join", "inner_join", "outer_join"])
 async def test_a_join_of_one_stream_says_what_is_missing(app: sl.App, method: str) -> None:
     stream = app.channel().stream()

@@ -238,6 +238,36 @@ async def test_a_group_commits_what_is_before_the_open_windows(topic: sl.Topic[O
     await again.stop()
 
 
+async def test_windows_of_a_joined_stream_in_a_group_are_not_handed_out_at_a_stop_and_come_whole_to_the_next(
+    app: sl.App, topic: sl.Topic[Order], topic_name: str
+) -> None:
+    again = app.topic(f"{topic_name}-again", key_type=str, value_type=Order, partitions=4)
+    topics = (topic, again)
+
+    def made() -> sl.Stream[Any]:
+        one, other = (each.stream(group=topic_name, start="earliest") for each in topics)
+        return (one & other).inner_join(within=0).tumbling(60).sum("left.price")
+
+    for each in topics:
+        await write(each, (0, "DE", 1), (30, "DE", 2), (60, "DE", 3), (61, "DE", 4), partition=0)
+    windows, got = made(), list[Any]()
+
+    async def read() -> None:
+        async for window in windows:
+            got.extend(parts([window]))
+
+    reader = asyncio.create_task(read())
+    await until(lambda: got == [("DE", 0.0, 60.0, 2, 3.0)] and counters(windows)["open_windows"] == 1)
+    await windows.stop()
+    await reader
+    assert len(got) == 1
+    for each in topics:
+        await write(each, (120, "DE", 5), partition=0)
+    windows = made()
+    assert parts(await first(1, windows)) == [("DE", 60.0, 120.0, 2, 7.0)]
+    await windows.stop()
+
+
 async def test_with_noack_acking_the_event_of_a_window_acks_its_records(topic: sl.Topic[Order], topic_name: str) -> None:
     await write(topic, (0, "DE", 1), (30, "DE", 2), (60, "DE", 3), (120, "DE", 4), partition=0)
     stream = topic.stream(group=topic_name, start="earliest").tumbling(60).sum(Order.price).noack()
