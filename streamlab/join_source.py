@@ -306,7 +306,10 @@ class JoinSource(StreamsSource):
         """See that records of one key are in partitions of one number, where one reader finds them."""
         self._looked = time.monotonic()
         if len(self.nodes) < MIN_SIDES:
-            raise ImproperlyConfigured(f"a {type(self.join).__name__} needs two streams: this one combines {len(self.nodes)}")
+            raise ImproperlyConfigured(
+                f"{type(self.join).__name__} needs two streams: this one combines {len(self.nodes)}. To join a topic with itself, make two "
+                "streams of it"
+            )
         groups = {feed.group for feed in self.feeds if feed.group is not None}
         if len(groups) > 1:
             raise ImproperlyConfigured(

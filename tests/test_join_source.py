@@ -197,6 +197,12 @@ async def test_topics_behind_a_joined_side_need_as_many_partitions_too(app: sl.A
         await rest(joined)
 
 
+async def test_a_stream_joined_with_itself_says_how_to_join_a_topic_with_itself(app: sl.App) -> None:
+    stream = app.stream([1])
+    with pytest.raises(sl.ImproperlyConfigured, match="make two streams of it"):
+        await rest((stream & stream).inner_join())
+
+
 @pytest.mark.parametrize("method", ["join", "left_join", "inner_join", "outer_join"])
 async def test_a_join_of_one_stream_says_what_is_missing(app: sl.App, method: str) -> None:
     stream = app.channel().stream()
