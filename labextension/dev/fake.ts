@@ -352,7 +352,9 @@ export class FakeModel implements Model {
       const { all } = this.ordered();
       const first = port.follow ? Math.max(0, all - port.count) : Math.max(0, port.first + port.base - this.base);
       const { section, buffer } = this.rows(first, port.count, port.columns);
-      this.emit('msg:custom', { t: 'frame', view, n: this.frames, rows: section, ...this.sections() }, [buffer]);
+      this.emit('msg:custom', { t: 'frame', view, n: this.frames, after: 0, ask: true, rows: section, ...this.sections() }, [
+        buffer,
+      ]);
     }
   }
 

@@ -9,28 +9,12 @@ import msgspec
 
 from streamlab.errors import StreamlabError
 
-__all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "route_by_header", "told"]
+__all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "told"]
 
 PROTOCOL = 1
 MAX_VIEW = 100
 """Characters of a view's name; views make up short ones."""
 _SIGNS = frozenset(("hello", "bye", "away", "seen", "ack", "port", "do"))
-
-
-def route_by_header(comm: Any) -> bool:
-    """Have the kernel answer each message of a comm where it came from; False where the kernel does not know of that.
-
-    ipykernel 7 routes what a browser sends to the subshell that the comm published from last: a frame sent from a thread of ours
-    would make the browser's acknowledgement wait behind the running cell.
-    """
-    if not hasattr(comm, "_reply_subshell_for"):
-        return False
-    comm._reply_subshell_for = _where_it_came_from
-    return True
-
-
-def _where_it_came_from(_data: object, default: Any) -> Any:
-    return default
 
 
 def packed(content: Any) -> tuple[Any, bytes]:

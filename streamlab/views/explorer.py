@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from streamlab.errors import InvalidValue
 from streamlab.texts import clean
-from streamlab.views import bridge, replacing, snapshot
+from streamlab.views import bridge, replacing, snapshot, unattended
 from streamlab.views.actions import ACTIONS
 from streamlab.views.attending import Attendance
+from streamlab.views.comms import LiveWidget
 from streamlab.views.frames_out import FrameMaker
 from streamlab.views.graphs import GraphSection
 from streamlab.views.hearing import Hearing, running_loop
 from streamlab.views.order import Order
-from streamlab.views.presence import Presence
+from streamlab.views.presence import Presence, Sent
 from streamlab.views.scheduler import scheduler
-from streamlab.views.session import ShownStream, shown
+from streamlab.views.session import AT_REST, ShownStream, shown
 from streamlab.views.ui import PLAIN, checked
 from streamlab.views.window import MAX_BYTES, MAX_MESSAGES
 
@@ -36,7 +36,7 @@ SLICE_S = 0.02
 """Filtering and sorting may take so long of each pass."""
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(LiveWidget):
     """Shows a stream alive, and lets it run in the background while it does; made by ``stream.explore()``.
 
     A cell that ends in it is free at once. Where no widget runs, a snapshot of text or HTML is shown.
@@ -77,7 +77,6 @@ class Explorer(anywidget.AnyWidget):
         self._display_id: str | None = None
         self._pictured = snapshot.Pictures()
         super().__init__(ui={**PLAIN, "tab": "messages" if batches is None else "batches"})
-        bridge.route_by_header(self.comm)
         self.on_msg(self._heard)
         self.observe(self._arrange, "ui")
         self.shown.join(self)
@@ -112,7 +111,7 @@ class Explorer(anywidget.AnyWidget):
             return
         view = self.presence.heard(request.view, now)
         if request.kind == "ack":
-            self.presence.acked(request.view, request.number("n"))
+            self.presence.acked(request.view, request.number("n"), request.number("room", 1))
         elif request.kind == "seen":
             view.seen = request.flag("on", default=True)
         elif request.kind == "port":
@@ -168,10 +167,12 @@ class Explorer(anywidget.AnyWidget):
             return 0
         if found.lost(now_s):
             self._frames.forget(view)
-            found.inflight = None
+            self.presence.begin_anew(found)
         frame, buffers, size = self._frames.make(view, found)
         if frame:
-            found.inflight, found.sent_s = frame["n"], now_s
+            frame["after"] = found.latest
+            self.presence.sent(found, Sent(frame["n"], size, now_s))
+            frame["ask"] = found.is_asked
             self.send(frame, buffers)
         return size
 
@@ -206,7 +207,10 @@ class Explorer(anywidget.AnyWidget):
         return self._bundle()
 
     def _ipython_display_(self) -> None:
-        """Show it under an id of its own, so that the snapshot beside it can be refreshed."""
+        """Show it under an id of its own, so that the snapshot beside it can be refreshed; when nobody is there, with messages."""
+        if not unattended.attended():
+            shown = self.shown
+            unattended.wait_for(lambda: shown.window.total, lambda: shown.state in (*AT_REST, "iterated"))
         self._display_id = snapshot.publish(self._bundle())
         replacing.note(self, replacing.running_cell())
 

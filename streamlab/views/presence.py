@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-__all__ = ["ACK_S", "GRACE_S", "STALE_S", "UNSEEN_S", "Presence", "Verdict", "View"]
+__all__ = ["ACK_S", "ASK_FROM", "GRACE_S", "MAX_BYTES", "MAX_ROOM", "STALE_S", "UNSEEN_S", "Presence", "Sent", "Verdict", "View"]
 
 Verdict = Literal["stay", "stop", "pause"]
 GRACE_S = 5.0
@@ -23,9 +23,23 @@ UNSEEN_S = 60.0
 """After so long without any hello a stream that showing had started is stopped: nobody draws it."""
 ACK_S = 5.0
 """An acknowledgement that takes longer is lost: the next frame is sent, with all that it can say."""
+MAX_ROOM = 24
+"""So many frames may be under way to a view at most; it says itself for how many it has room."""
+ASK_FROM = 20
+"""When so many are under way, or as many as it has room for, it is asked to acknowledge them."""
+MAX_BYTES = 400_000
+"""While so many bytes are under way there is room for no more; it is asked from the half of it on."""
 
 REMEMBERED = 1_000
 """So many views that said bye are remembered."""
+
+
+class Sent(NamedTuple):
+    """A frame that is under way: its number, its bytes, and when it was sent, on the wall's clock."""
+
+    number: int
+    size: int
+    at_s: float
 
 
 @dataclass
@@ -44,10 +58,13 @@ class View:
         Whether it is on the screen.
     heard_s : float
         When it gave a sign of life, on the clock of hearing.
-    inflight : int or None
-        Number of the frame that it has not acknowledged.
-    sent_s : float
-        When that was sent, on the wall's clock.
+    room : int
+        How many frames may be under way to it. One that draws them at once says now and then that it did, since the kernel counts
+        as busy with each message; one that is slow has room for one, and gets the next when it has drawn that.
+    under_way : tuple of Sent
+        The frames that it has not acknowledged, oldest first.
+    latest : int
+        Number of the last frame that was sent; 0 when the next one is to say everything.
     keeps : bool
         Its page keeps a live view when the snapshot beside it changes.
     columns : tuple of str
@@ -61,18 +78,34 @@ class View:
     follow: bool = True
     seen: bool = True
     heard_s: float = 0.0
-    inflight: int | None = None
-    sent_s: float = 0.0
+    room: int = 1
+    under_way: tuple[Sent, ...] = ()
+    latest: int = 0
     keeps: bool = False
     columns: tuple[str, ...] = ()
 
     def is_due(self, now_s: float) -> bool:
-        """Tell whether it may get a frame: it is on the screen, and drew the last one or lost it."""
-        return self.seen and (self.inflight is None or now_s - self.sent_s > ACK_S)
+        """Tell whether it may get a frame: it is on the screen, and has room for it or lost what was sent."""
+        return self.seen and (not self.is_full or self.lost(now_s))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough is under way to it."""
+        return len(self.under_way) >= self.room or self._bytes >= MAX_BYTES
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is to acknowledge what is under way to it."""
+        return len(self.under_way) >= min(self.room, ASK_FROM) or self._bytes >= MAX_BYTES / 2
+
+    @property
+    def _bytes(self) -> int:
+        return sum(sent.size for sent in self.under_way)
 
     def lost(self, now_s: float) -> bool:
-        """Tell whether the last frame was never acknowledged."""
-        return self.inflight is not None and now_s - self.sent_s > ACK_S
+        """Tell whether a frame was never acknowledged."""
+        waiting = self.under_way
+        return bool(waiting) and now_s - waiting[0].at_s > ACK_S
 
 
 class Presence:
@@ -126,11 +159,23 @@ class Presence:
         view.heard_s = now_s
         return view
 
-    def acked(self, name: str, number: int) -> None:
-        """Note that a view drew a frame."""
-        view = self.views.get(name)
-        if view is not None and view.inflight is not None and number >= view.inflight:
-            view.inflight = None
+    def sent(self, view: View, sent: Sent) -> None:
+        """Note that a frame is under way."""
+        with self._lock:
+            view.under_way, view.latest = (*view.under_way, sent), sent.number
+
+    def begin_anew(self, view: View) -> None:
+        """Wait for no frame that is under way: the next one says everything."""
+        with self._lock:
+            view.under_way, view.latest, view.room = (), 0, 1
+
+    def acked(self, name: str, number: int, room: int) -> None:
+        """Note that a view drew a frame and those before it, and for how many more it has room."""
+        with self._lock:
+            view = self.views.get(name)
+            if view is not None and view.latest:
+                view.room = min(max(room, 1), MAX_ROOM)
+                view.under_way = tuple(sent for sent in view.under_way if sent.number > number)
 
     def verdict(self, now_s: float) -> Verdict:
         """Tell what is to become of a stream that showing had started."""

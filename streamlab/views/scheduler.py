@@ -1,7 +1,7 @@
 """One thread that shows everything: it decides which view gets a frame, and when.
 
-At most ten frames a second for a view, two megabytes a second for all of them together. A view gets its next frame when it
-has drawn the last one. When a pass takes long, the next one waits longer: showing never takes more than a third of a core.
+At most ten frames a second for a view, two megabytes a second for all of them together. A view that has not drawn what is
+under way to it gets no more. When a pass takes long, the next one waits longer: showing never takes more than a third of a core.
 """
 
 from __future__ import annotations

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from streamlab.display import table_html
-from streamlab.views import bridge, replacing, snapshot
+from streamlab.views import bridge, replacing, snapshot, unattended
+from streamlab.views.comms import LiveWidget
 from streamlab.views.hearing import Hearing, running_loop
 from streamlab.views.presence import Presence
 from streamlab.views.scheduler import scheduler
@@ -26,7 +26,7 @@ EVERY_S = 1.0
 """It is drawn anew so often at most."""
 
 
-class TableView(anywidget.AnyWidget):
+class TableView(LiveWidget):
     """Shows a table alive: its state and its first keys with their latest values; made by showing the table.
 
     It begins to read the table, and takes nothing from anybody: when nobody looks any more it is closed, and the table reads on.
@@ -50,7 +50,6 @@ class TableView(anywidget.AnyWidget):
         self._pictured = snapshot.Pictures()
         table.begin()
         super().__init__(html=table_html(table), label=table.shortlabel)
-        bridge.route_by_header(self.comm)
         self.on_msg(self._heard)
         self._is_open = True
         scheduler.add(self)
@@ -118,6 +117,8 @@ class TableView(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         """Show it under an id of its own; what an earlier run of the cell showed is taken away."""
+        if not unattended.attended():
+            unattended.wait_for(lambda: self.table.records_total, lambda: self.table.state in ("current", "failed"))
         self._display_id = snapshot.publish(self._bundle())
         replacing.note(self, replacing.running_cell())
 

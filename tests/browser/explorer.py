@@ -124,7 +124,6 @@ class Notebook:
     def open(self) -> None:
         """Load the page, or load it again, and wait for the kernel."""
         self.load()
-        # Cells are there a little earlier, and are replaced once the file has been read.
         self.page.evaluate(READY)
 
     def add(self, code: str) -> int:

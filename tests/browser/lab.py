@@ -113,6 +113,8 @@ def open_notebook(page: Page, url: str, notebook: str) -> None:
     page.goto(url)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext")
+    # Cells are there a little earlier, and are replaced once the file has been read.
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.context.ready")
 
 
 def run_command(page: Page, command: str) -> None:

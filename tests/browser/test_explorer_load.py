@@ -13,6 +13,7 @@ import pytest
 from nbformat.v4 import new_notebook
 from playwright.sync_api import expect
 
+from streamlab.views.presence import MAX_ROOM
 from tests.browser.explorer import KERNEL, Notebook, notebook_in
 from tests.browser.lab import running_lab
 from tests.browser.meters import WATCH_SOCKETS, Meters
@@ -47,6 +48,8 @@ SLEEP = "import time; time.sleep(60)"
 BUSY = "while True: sum(i * i for i in range(1000))"
 PER_S = 10
 BYTES_PER_S = 2_000_000
+BLOCK = "ms => { const until = performance.now() + ms; while (performance.now() < until); }"
+SEEN = "() => [Object.values(slMeter.frames).reduce((all, one) => all + one, 0), slMeter.busy]"
 KERNELS = "@jupyterlab/apputils-extension/kernels-settings.jupyterlab-settings"
 
 
@@ -79,6 +82,24 @@ def test_a_flood_travels_in_few_frames_of_few_bytes(meters: Meters) -> None:
     [frames] = traffic.frames_per_s.values()
     assert 0.5 < frames <= PER_S * 1.1
     assert traffic.bytes_per_s < BYTES_PER_S
+
+
+def test_few_acknowledgements_travel_back_since_the_kernel_is_busy_with_each(meters: Meters) -> None:
+    before = meters.page.evaluate(SEEN)
+    meters.page.wait_for_timeout(6000)
+    frames, statuses = (now - then for now, then in zip(meters.page.evaluate(SEEN), before, strict=True))
+    assert frames > 6
+    # Busy and idle for each message; a page that cannot keep up says more, but never one for each frame.
+    assert statuses < 1.5 * frames
+
+
+def test_a_page_that_draws_nothing_for_a_while_finds_no_backlog(meters: Meters, flooded: Explorer) -> None:
+    sent = meters.value("explorer._frames._number")
+    meters.page.evaluate(BLOCK, 4000)
+    assert meters.value("explorer._frames._number") <= sent + MAX_ROOM + 2  # one may have been on its way at either end
+    flooded.expect_state("live")
+    [drawn, _] = meters.page.evaluate(SEEN)
+    meters.page.wait_for_function(f"drawn => ({SEEN})()[0] > drawn + 5", arg=drawn)
 
 
 @pytest.mark.parametrize("code", [SLEEP, BUSY], ids=["sleep", "busy"])

@@ -30,7 +30,7 @@ async def reading(app: sl.App, explore: Explore, count: int = 20, **options: Any
 async def test_a_hello_is_answered_by_all_that_there_is(app: sl.App, explore: Explore) -> None:
     browser = await reading(app, explore)
     frame = browser.frame()
-    assert set(frame) == {"t", "view", "n", "head", "pipe", "columns", "hist", "notice", "rows"}
+    assert set(frame) == {"t", "view", "n", "after", "ask", "head", "pipe", "columns", "hist", "notice", "rows"}
     assert (frame["head"]["state"], frame["head"]["start"], frame["head"]["mode"]) == ("live", "earliest", "observe")
     assert frame["head"]["window"] == frame["head"]["window"] | {"count": 20, "total": 20, "full": False}
     assert frame["head"]["startedHere"] is True
@@ -60,7 +60,7 @@ async def test_only_what_changed_is_sent(app: sl.App, explore: Explore) -> None:
     browser.frame()
     browser.tick(1.0)
     frame = browser.tick(0.1)
-    assert frame == {} or set(frame["a"]) <= {"t", "view", "n", "head", "pipe"}  # rates fall to nothing
+    assert frame == {} or set(frame["a"]) <= {"t", "view", "n", "after", "ask", "head", "pipe"}  # rates fall to nothing
     browser.explorer.shown.say("something")
     assert set(browser.frame()) & {"notice", "rows", "hist", "columns"} == {"notice"}
     await app.topic("orders").send(value={"id": 1, "extra": True})
@@ -82,6 +82,25 @@ async def test_the_next_frame_waits_for_the_acknowledgement_and_a_lost_one_is_sa
     again = browser.tick(ACK_S + 0.1)["a"]
     assert set(again) == set(first)
     assert again["n"] > second["n"]
+    assert (first["after"], second["after"], again["after"]) == (0, first["n"], 0)
+
+
+async def test_a_view_with_room_gets_frames_one_after_the_other_and_each_names_the_one_before(
+    app: sl.App, explore: Explore
+) -> None:
+    browser = await reading(app, explore)
+    first = browser.tick(ack=False)["a"]
+    browser.say("ack", n=first["n"], room=3)
+    frames = [first]
+    for said in "one", "two", "three":
+        browser.explorer.shown.say(said)
+        frames.append(browser.tick(ack=False)["a"])
+    browser.explorer.shown.say("four")
+    assert browser.tick(ack=False) == {}
+    assert [frame["after"] for frame in frames[1:]] == [frame["n"] for frame in frames[:-1]]
+    assert [frame["ask"] for frame in frames] == [True, False, False, True]
+    browser.say("ack", n=frames[-1]["n"], room=3)
+    assert browser.frame()["notice"]["text"] == "four"
 
 
 async def test_views_out_of_sight_get_nothing_until_they_are_seen(app: sl.App, explore: Explore) -> None:

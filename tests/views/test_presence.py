@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamlab.views.hearing import DEAF_S, Hearing
-from streamlab.views.presence import ACK_S, GRACE_S, STALE_S, UNSEEN_S, Presence
+from streamlab.views.presence import ACK_S, ASK_FROM, GRACE_S, MAX_BYTES, MAX_ROOM, STALE_S, UNSEEN_S, Presence, Sent
 
 
 class Loop:
@@ -59,18 +59,55 @@ def test_what_nobody_ever_drew_is_stopped() -> None:
     assert presence.verdict(UNSEEN_S + 1) == "stop"
 
 
-def test_a_view_is_due_when_it_drew_the_last_frame_or_lost_it() -> None:
+def test_a_new_view_gets_its_next_frame_when_it_drew_the_last_or_lost_it() -> None:
     presence = Presence()
     view = presence.hello("a", 0.0)
     assert view.is_due(0.0)
-    view.inflight, view.sent_s = 7, 1.0
+    presence.sent(view, Sent(7, 100, 1.0))
+    assert view.is_asked
     assert not view.is_due(1.0 + ACK_S)
     assert view.is_due(1.1 + ACK_S)
     assert view.lost(1.1 + ACK_S)
-    presence.acked("a", 6)
+    presence.acked("a", 6, 1)
     assert not view.is_due(2.0)
-    presence.acked("a", 7)
+    presence.acked("a", 7, 1)
     assert view.is_due(2.0)
+
+
+def test_a_view_that_has_room_is_asked_now_and_then_and_never_gets_more_than_it_has_room_for() -> None:
+    presence = Presence()
+    view = presence.hello("a", 0.0)
+    presence.sent(view, Sent(1, 100, 0.0))
+    presence.acked("a", 1, 10**9)
+    asked = []
+    while view.is_due(1.0):
+        presence.sent(view, Sent(view.latest + 1, 100, 1.0))
+        asked.append(view.is_asked)
+    assert asked == [*[False] * (ASK_FROM - 1), *[True] * (MAX_ROOM - ASK_FROM + 1)]
+    presence.acked("a", view.latest - 1, MAX_ROOM)
+    assert (len(view.under_way), view.is_asked) == (1, False)
+    presence.acked("a", view.latest - 1, 1)  # it fell behind
+    assert not view.is_due(1.0)
+
+
+def test_large_frames_leave_less_room() -> None:
+    presence = Presence()
+    view = presence.hello("a", 0.0)
+    view.room = MAX_ROOM
+    presence.sent(view, Sent(1, MAX_BYTES // 2, 0.0))
+    assert view.is_asked
+    assert view.is_due(0.0)
+    presence.sent(view, Sent(2, MAX_BYTES // 2, 0.0))
+    assert not view.is_due(0.0)
+
+
+def test_what_was_lost_is_waited_for_no_more() -> None:
+    presence = Presence()
+    view = presence.hello("a", 0.0)
+    presence.sent(view, Sent(1, 100, 0.0))
+    presence.begin_anew(view)
+    presence.acked("a", 1, MAX_ROOM)  # late
+    assert (view.under_way, view.latest, view.room) == ((), 0, 1)
 
 
 def test_a_view_out_of_sight_is_not_due() -> None:

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { deal } from './explorer';
 import widget from './index';
-import { OWN_KEYS } from './dom';
+import { h, OWN_KEYS, svg } from './dom';
+import css from './explorer.css?raw';
 import { bufferOf, examples, manualFrames, standIns, TestModel } from './testing';
 
 let model: TestModel;
@@ -25,7 +26,7 @@ afterEach(() => {
 
 const view = (): unknown => model.of('hello')[0]?.view;
 function show(sections: object, rows: unknown[] = examples.rowsBuffer): void {
-  model.emit('msg:custom', { ...sections, t: 'frame', view: view(), n: 1 }, [bufferOf(rows)]);
+  model.emit('msg:custom', { ...sections, t: 'frame', view: view(), n: 1, after: 0, ask: true }, [bufferOf(rows)]);
   draw();
 }
 const ui = (): Record<string, unknown> => model.get('ui') as Record<string, unknown>;
@@ -145,7 +146,8 @@ test('a section that cannot be drawn does not keep the others from being drawn',
     graph: nothing,
     notice: nothing,
   };
-  const frame = { t: 'frame' as const, view: 'v', n: 1, head: examples.toView.frame.head, pipe: examples.toView.frame.pipe };
+  const { head, pipe } = examples.toView.frame;
+  const frame = { t: 'frame' as const, view: 'v', n: 1, after: 0, ask: true, head, pipe };
   expect(() => deal(frame, null, handlers)).toThrow(AggregateError);
   expect(heads).toHaveLength(1);
 });
@@ -173,7 +175,7 @@ test('a kernel that is gone is told, and what needs it is off, until it is heard
   close = widget.render({ model, el });
   const mine = model.of('hello').at(-1)?.view;
   const hear = (sections: object): void => {
-    model.emit('msg:custom', { ...sections, t: 'frame', view: mine, n: 1 }, [bufferOf([])]);
+    model.emit('msg:custom', { ...sections, t: 'frame', view: mine, n: 1, after: 0, ask: true }, [bufferOf([])]);
     draw();
   };
   const { head, pipe } = examples.toView.frame;
@@ -192,6 +194,29 @@ test('a kernel that is gone is told, and what needs it is off, until it is heard
   vi.advanceTimersByTime(20_000);
   expect(texts()).toEqual(['waiting', expect.stringContaining('no subshells')]);
   expect(off()).not.toContain('Pause');
+  vi.useRealTimers();
+});
+
+test('while the kernel is silent no place shows what flowed before it fell silent; what was counted stays', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  close();
+  close = widget.render({ model, el });
+  document.head.append(h('style', {}, css));
+  const { head, pipe } = examples.toView.frame;
+  const sections = { head: { ...head, buffered: 5_000_000, busy: 'enrich' }, pipe };
+  model.emit('msg:custom', { ...sections, t: 'frame', view: model.of('hello').at(-1)?.view, n: 1, after: 0, ask: true }, []);
+  draw();
+  const edge = svg('g', { class: 'edge' }, svg('text', { class: 'sl-marktext' }));
+  el.querySelector('.sl-graph')?.append(svg('svg', {}, edge));
+  const visible = (one: string): boolean[] =>
+    [...el.querySelectorAll(one)].map(found => getComputedStyle(found).visibility === 'visible');
+  const flowing = ['.sl-spark', '.sl-volume', '.sl-lag', '.sl-edge span', '.sl-marktext', '.sl-buffered', '.sl-busy'];
+  const flows = (): boolean[] => flowing.flatMap(visible);
+  expect(flows().length).toBeGreaterThan(flowing.length);
+  expect(flows()).not.toContain(false);
+  vi.advanceTimersByTime(20_000);
+  expect(flows()).not.toContain(true);
+  expect(['.sl-badge', '.sl-node', '.sl-statusline span'].map(one => visible(one)[0])).toEqual([true, true, true]);
   vi.useRealTimers();
 });
 

@@ -80,7 +80,7 @@ export function endLine(context: Context): { element: HTMLElement; update(head: 
 
 export function statusLine(): { element: HTMLElement; update(head: Head): void } {
   const window = h('span', { class: 'sl-num' });
-  const buffered = h('span', { class: 'sl-num' });
+  const buffered = h('span', { class: 'sl-num sl-buffered' });
   const time = h('span', { class: 'sl-num' });
   const busy = h('span', { class: 'sl-busy' });
   const keys = h('span', { class: 'sl-keys' }, 'Tab leaves the table, Enter opens a message, F freezes');

@@ -33,14 +33,22 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const frame = (n: number, more: object = {}): object => ({ t: 'frame', view: link.view, n, ...more });
+const frame = (n: number, more: object = {}): object => ({
+  t: 'frame',
+  view: link.view,
+  n,
+  after: n - 1,
+  ask: true,
+  ...more,
+});
+const acks = (): unknown[] => model.of('ack').map(({ n, room }) => [n, room]);
 
 test('a frame is acknowledged after it was drawn, not before', () => {
   model.emit('msg:custom', frame(1), []);
   expect(model.of('ack')).toEqual([]);
   draw();
   expect(drawn).toHaveLength(1);
-  expect(model.of('ack')).toEqual([{ t: 'ack', view: link.view, n: 1 }]);
+  expect(model.of('ack')).toEqual([{ t: 'ack', view: link.view, n: 1, room: 24 }]);
 });
 
 test('a frame that cannot be drawn is acknowledged, and logged once', () => {
@@ -59,12 +67,58 @@ test('frames that come before one was drawn are laid over each other', () => {
   model.emit('msg:custom', frame(1, { head: 1, rows: 'a' }), [rows]);
   model.emit('msg:custom', frame(2, { head: 2 }), []);
   draw();
-  expect(drawn).toEqual([[{ t: 'frame', view: link.view, n: 2, head: 2, rows: 'a' }, rows]]);
+  expect(drawn).toEqual([[frame(2, { head: 2, rows: 'a' }), rows]]);
   expect(model.of('ack').map(ack => ack.n)).toEqual([2]);
 });
 
+test('frames that are drawn in time are acknowledged together, when the kernel asks for it or after a while', () => {
+  for (let n = 1; n <= 5; n += 1) {
+    model.emit('msg:custom', frame(n, { ask: n === 4 }), []);
+    draw();
+  }
+  expect(acks()).toEqual([[4, 24]]);
+  vi.advanceTimersByTime(2_000);
+  expect(acks()).toEqual([
+    [4, 24],
+    [5, 24],
+  ]);
+  vi.advanceTimersByTime(20_000);
+  expect(acks()).toHaveLength(2);
+});
+
+test('a page that falls behind has room for one frame, until it has caught up', () => {
+  for (const n of [1, 2, 3]) model.emit('msg:custom', frame(n, { ask: false }), []);
+  draw();
+  expect(acks()).toEqual([[3, 1]]);
+  model.emit('msg:custom', frame(4), []);
+  draw();
+  expect(acks()).toEqual([
+    [3, 1],
+    [4, 24],
+  ]);
+});
+
+test('when a frame was lost none is acknowledged until one says everything', () => {
+  model.emit('msg:custom', frame(1), []);
+  draw();
+  for (const n of [3, 4]) {
+    model.emit('msg:custom', frame(n), []);
+    draw();
+  }
+  expect(drawn.map(([one]) => one.n)).toEqual([1, 3, 4]);
+  expect(acks()).toEqual([[1, 24]]);
+  model.emit('msg:custom', frame(9, { after: 0 }), []);
+  draw();
+  model.emit('msg:custom', frame(10), []);
+  draw();
+  expect(acks().slice(1)).toEqual([
+    [9, 24],
+    [10, 24],
+  ]);
+});
+
 test('frames of another view are left alone', () => {
-  model.emit('msg:custom', { t: 'frame', view: 'other', n: 1 }, []);
+  model.emit('msg:custom', frame(1, { view: 'other' }), []);
   draw();
   expect(model.sent).toEqual([]);
 });

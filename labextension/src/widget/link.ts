@@ -26,6 +26,13 @@ interface Pending {
 
 const PATIENCE_MS = 15_000;
 const BUSY_PATIENCE_MS = 10 * 60_000;
+/**
+ * The kernel counts as busy with each message, and its indicator flickers. So a page that draws each frame before the next one
+ * comes has room for many, and acknowledges them together; one that falls behind has room for one, until it has caught up.
+ */
+const ROOM = 24;
+/** Frames are acknowledged after so long also when the kernel does not ask for it. */
+const ACK_MS = 2000;
 
 /** Whether streamlab's plugin is in this page: it keeps a live view when the snapshot beside it changes. */
 function pageKeepsViews(): boolean {
@@ -41,6 +48,12 @@ export class Link {
   private requests = 0;
   private waiting: { frame: Frame; rows: DataView | null } | null = null;
   private drawRequest = 0;
+  /** Number of the last frame that came; null once one was lost on its way, until one comes that says everything. */
+  private latest: number | null = null;
+  private drawn = 0;
+  private asked = false;
+  private behind = false;
+  private ackTimer: ReturnType<typeof setTimeout> | undefined;
   private logged = false;
   private readonly pulse: Pulse;
   private closed = false;
@@ -70,6 +83,7 @@ export class Link {
     this.send('bye');
     this.closed = true;
     this.pulse.stop();
+    clearTimeout(this.ackTimer);
     cancelAnimationFrame(this.drawRequest);
     this.model.off('msg:custom', this.receive);
     for (const { reject, timer } of this.pending.values()) {
@@ -129,6 +143,9 @@ export class Link {
 
   /** Frames that come before the last one was drawn are laid over each other: the latest of each section counts. */
   private take(frame: Frame, rows: DataView | null): void {
+    this.latest = frame.after === 0 || frame.after === this.latest ? frame.n : null;
+    this.asked ||= frame.ask;
+    this.behind ||= this.waiting !== null;
     const block = frame.rows === undefined ? (this.waiting?.rows ?? null) : rows;
     this.waiting = { frame: { ...this.waiting?.frame, ...frame }, rows: block };
     if (this.drawRequest === 0) this.drawRequest = requestAnimationFrame(this.drawWaiting);
@@ -145,7 +162,18 @@ export class Link {
       if (!this.logged) console.error('streamlab: a frame could not be drawn', error);
       this.logged = true;
     } finally {
-      this.send('ack', { n: next.frame.n });
+      this.drawn = next.frame.n;
+      if (this.asked || this.behind) this.ack();
+      else this.ackTimer ??= setTimeout(this.ack, ACK_MS);
     }
+  };
+
+  private readonly ack = (): void => {
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+    const room = this.behind ? 1 : ROOM;
+    this.asked = this.behind = false;
+    // Without a word the kernel takes what it sent for lost, and says everything again.
+    if (this.latest !== null) this.send('ack', { n: this.drawn, room });
   };
 }

@@ -178,7 +178,8 @@ export const SECTIONS = {
 export type SectionName = keyof typeof SECTIONS;
 export type Sections = { -readonly [K in SectionName]?: Guarded<(typeof SECTIONS)[K]> };
 
-export const isFrame = shape({ t: oneOf('frame'), view: isText, n: isNumber });
+/** `after` is the number of the frame that was sent before, 0 for one that says everything; `ask`: it is to be acknowledged at once. */
+export const isFrame = shape({ t: oneOf('frame'), view: isText, n: isNumber, after: isNumber, ask: isFlag });
 export type Frame = Guarded<typeof isFrame> & Record<string, unknown>;
 
 export const isReply = either(
