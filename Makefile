@@ -50,10 +50,10 @@ lint: $(VENV)/test $(MODULES)
 	$(BIN)/mypy
 	$(NPM) run lint
 
-# The tests run even when lint has something to say; either makes it fail.
+# The tests run even when lint has something to say; either makes it fail. Two workers, for most tests wait: tests/workers.py.
 test: $(VENV)/test $(MODULES)
 	@status=0; $(MAKE) --no-print-directory lint || status=1; ($(NPM) test) || status=1; \
-	$(BIN)/python -m pytest --cov || status=1; exit $$status
+	$(BIN)/python -m pytest --cov --numprocesses=2 || status=1; exit $$status
 
 # Peers pin versions of what the tests use too.
 $(VENV)-bench/bench: pyproject.toml $(FRONT)

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
 from streamlab.errors import InvalidType, InvalidValue, reason_of
+from streamlab.keying import refuse_model
+from streamlab.models import FieldDescriptor
 from streamlab.texts import shown
 
 __all__ = ["Aggregate", "Recipe", "getter", "name_of"]
@@ -38,7 +40,8 @@ def getter(field: Any) -> Getter:
     Parameters
     ----------
     field : field descriptor, str, callable or tuple of these
-        A name is that of a dict's entry, None where it has none, or of an attribute. A descriptor's field of None is None.
+        A name is that of a dict's entry, None where it has none, or of an attribute; "user.city" is one in another, unless there is one
+        of that name. A descriptor's field of None is None.
 
     Raises
     ------
@@ -52,6 +55,7 @@ def getter(field: Any) -> Getter:
         return _named(field)
     if inspect.iscoroutinefunction(field):
         raise InvalidType(f"a window cannot await {name_of(field)}(): put what it looks up into the value, in a processor before")
+    refuse_model(field)
     if not callable(field):
         raise InvalidType(f"a field is Order.price, a name, or a function of the value; not {field!r}")
     path: tuple[str, ...] | None = getattr(field, "path", None)
@@ -64,7 +68,18 @@ def _named(name: str) -> Getter:
             return value.get(name)
         return None if value is None else getattr(value, name)
 
-    return pick
+    if "." not in name:
+        return pick
+    parts = [_named(part) for part in name.split(".")]
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, Mapping) and name in value:
+            return value[name]
+        for part in parts:
+            value = part(value)
+        return value
+
+    return walk
 
 
 def _attribute(name: str, field: Getter) -> Getter:
@@ -130,6 +145,8 @@ class Aggregate(NamedTuple):
             It means nothing.
         """
         field, how = spec if isinstance(spec, tuple) and len(spec) == len(("field", "how")) else (None, spec)
+        if isinstance(how, FieldDescriptor):
+            raise InvalidValue(f"{name}={spec!r} has its parts the wrong way round: give ({how.ident}, {field!r})")
         if inspect.iscoroutinefunction(how):
             raise InvalidType(f"{name}: a window cannot await {name_of(how)}(): await it in a processor of the windows")
         if not callable(how) and how not in KINDS:
@@ -292,6 +309,11 @@ class Recipe:
 
     def begin(self, key: Any, start_ms: int, end_ms: int) -> list[Any]:
         """Return the state of a window without records."""
+        if hasattr(key, "__await__"):
+            key.close()
+            raise InvalidType(
+                f"{self.key_name} would have to be awaited: put what it looks up into the value, in a processor before"
+            )
         return [0, None, key, start_ms, end_ms, *self._blank]
 
     def merge(self, into: list[Any], other: list[Any]) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
 
 from streamlab.baskets import KeptRecord
 from streamlab.errors import KeyDecodeError
@@ -11,8 +14,6 @@ from streamlab.events import Carrier, Event
 from streamlab.joined import Joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamlab.events import TP
     from streamlab.opened import OpenedBatch
     from streamlab.runtime.acks import AckStore
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Arrival", "Heard", "Output", "Result"]
 
 
-class Arrival(Carrier):
-    """One value of a node, after the node's own processors.
+class Arrival(Carrier, msgspec.Struct, eq=False, weakref=False):
+    """One value of a node, after the node's own processors. A Struct, since that is made without running Python code.
 
     Attributes
     ----------
@@ -39,17 +40,14 @@ class Arrival(Carrier):
         Where it is joined: by what, and whether it has found a partner. Kept here, since an object for each would cost more.
     """
 
-    __slots__ = ("item", "join_key", "made", "met", "opened", "side", "timestamp", "value")
-    join_key: Any
-    met: bool
-
-    def __init__(self, timestamp: float, side: int, value: Any, item: Any, opened: OpenedBatch | None) -> None:
-        self.timestamp = timestamp
-        self.side = side
-        self.value = value
-        self.item = item
-        self.opened = opened
-        self.made: Event | None = None
+    timestamp: float
+    side: int
+    value: Any
+    item: Any
+    opened: OpenedBatch | None
+    made: Event | None = None
+    join_key: Any = None
+    met: bool = False
 
     @property
     def timed(self) -> bool:
@@ -109,6 +107,8 @@ class Arrival(Carrier):
 
     def is_lost(self) -> bool:
         """Tell whether its partition was revoked before it was acked; then it is not committed."""
+        if isinstance(self.item, Arrival):
+            return self.item.is_lost()
         store = self.store
         if store is None or not store.closed:
             return False
@@ -155,8 +155,6 @@ class Arrival(Carrier):
 class Heard(Arrival):
     """A value of a node that runs in the background: the runner acks it."""
 
-    __slots__ = ()
-
     def ack(self) -> bool:
         """Do nothing."""
         return False
@@ -168,35 +166,31 @@ class Heard(Arrival):
 class Output(Arrival):
     """A value that was made of arrivals, in a run of a source.
 
-    Parameters
+    Attributes
     ----------
-    value : Any
     cause : Arrival
         What brought it about: its time, event, key and partition are this one's.
     on_ack : callable, optional
         Called with the output, once, when whoever got it is done with it.
     """
 
-    __slots__ = ("cause", "on_ack")
+    cause: Any = None
+    on_ack: Callable[[Any], object] | None = None
 
-    def __init__(self, value: Any, cause: Arrival, on_ack: Callable[[Output], object] | None = None) -> None:
-        # what Arrival's does, without a call
-        self.timestamp = cause.timestamp
-        self.side = cause.side
-        self.value = value
-        self.item = cause.item
-        self.opened = cause.opened
-        self.made = None
-        self.cause = cause
-        self.on_ack = on_ack
+    @classmethod
+    def of(cls, value: Any, cause: Arrival, on_ack: Callable[[Any], object] | None = None) -> Self:
+        """Return one."""
+        return cls(cause.timestamp, cause.side, value, cause.item, cause.opened, None, None, False, cause, on_ack)  # noqa: FBT003
 
     def as_event(self) -> Event | None:
         """Return the event of its cause."""
-        return self.cause.as_event()
+        event: Event | None = self.cause.as_event()
+        return event
 
     def made_event(self) -> Event | None:
         """Return the event of its cause if there is one already."""
-        return self.cause.made_event()
+        event: Event | None = self.cause.made_event()
+        return event
 
     def ack(self) -> bool:
         """Tell whoever made it, once."""
@@ -212,8 +206,6 @@ class Output(Arrival):
 
 class Result(Output):
     """An output whose records wait for it: acking it, or its event, says that it is done, and no more than that."""
-
-    __slots__ = ()
 
     def as_event(self) -> Event | None:
         """Return its cause's event, the ack of which is this one's."""

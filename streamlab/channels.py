@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from streamlab.broker.positions import AMOUNT, LENGTH, UNITS_MS
 from streamlab.codecs import Schema
 from streamlab.errors import InvalidState, InvalidValue, NotSupported
 from streamlab.events import TP, Event, Message, RecordMetadata
@@ -319,14 +320,24 @@ async def _items_of(queue: asyncio.Queue[Any]) -> Any:
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def seconds(value: float | timedelta | str | None) -> float:
-    """Return Faust's kinds of seconds as a float: a number, a timedelta, or a rate ("30/m" is 0.5); 0 for None."""
+def seconds(value: float | timedelta | str | None, name: str = "") -> float:
+    """Return a length of time as a float: seconds, a timedelta, text ("90s", "1h30m"), or Faust's rate ("30/m" is 0.5); 0 for None.
+
+    An error tells the name of the option that has the value.
+    """
     if value is None:
         return 0.0
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, str) and LENGTH.fullmatch(value):
+        return sum(float(amount) * UNITS_MS[unit] for amount, unit in AMOUNT.findall(value)) / 1000
     count, _, unit = value.partition("/") if isinstance(value, str) else (value, "", "")
     try:
+        if isinstance(value, bool | bytes):
+            raise TypeError
         return float(count) / _UNITS[unit.strip()]
     except (ValueError, TypeError, KeyError):
-        raise InvalidValue(f'{value!r} is no time: give seconds, a timedelta, or a rate such as "10/m"') from None
+        told = f"{name}={value!r}" if name else repr(value)
+        raise InvalidValue(
+            f'{told} is no time: give seconds, a timedelta, text such as "90s" or "5m", or a rate: "10/m"'
+        ) from None

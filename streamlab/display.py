@@ -94,7 +94,7 @@ def topic_html(topic: Topic[Any]) -> str:
 
 
 def _counters(stats: StreamStats) -> list[tuple[str, object]]:
-    return [(name.replace("_", " "), f"{number:,}") for name, number in stats.counters.items() if number]
+    return [(name, number) for number, name in stats.counted]
 
 
 def stream_html(stream: Stream[Any]) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Output, Result
+from streamlab.describing import inputs
 from streamlab.errors import BrokerError, ImproperlyConfigured
 from streamlab.events import Event
 from streamlab.loops import FOREVER
@@ -37,8 +38,8 @@ LOOK_S = 0.02
 LOOK_AGAIN_S = 1.0
 """So often it is looked for the partitions of topics that are not there yet."""
 MIN_SIDES = 2
-NOTE = "joined up to "
-"""What begins the note that is committed with the offsets."""
+NOTE = "joined up to"
+"""The name of the note that is committed with the offsets."""
 NAME = "join"
 """How errors of functions that give keys are told."""
 
@@ -46,8 +47,7 @@ NAME = "join"
 class Row(Result):
     """A joined row on its way."""
 
-    __slots__ = ("number",)
-    number: int
+    number: int = 0
 
 
 class Unfinished:
@@ -66,7 +66,7 @@ class Unfinished:
         self._closed.extend([(number + after, arrival, now) for after, arrival, now in closed])
         rows = []
         for one in joined:
-            row = Row(one, one._made[0], done)
+            row = Row.of(one, one._made[0], done)
             row.number = number
             unfinished[number] = row
             number += 1
@@ -97,7 +97,7 @@ class Unfinished:
         self.rows = {
             number: row
             for number, row in self.rows.items()
-            if not any(record is not None and gone(record) for record in row.value._made[1])
+            if not any(record is not None and gone(record) for record in row.value._made[1:])
         }
         self.done_at = -math.inf
 
@@ -150,7 +150,7 @@ class JoinSource(StreamsSource):
 
     def _is_assigned(self) -> bool:
         """Tell whether the members of the group that this is have come to the same generation."""
-        return len({feed.generation for feed in self._feeds() if feed.group is not None}) <= 1
+        return len({feed.generation for feed in self.feeds if feed.group is not None}) <= 1
 
     def _with_partners(self, arrivals: list[Arrival]) -> list[Arrival]:
         """Leave out what is of partitions of which not all sides are ours, while members come and go.
@@ -165,7 +165,7 @@ class JoinSource(StreamsSource):
 
     def _ours(self) -> list[set[int]]:
         """Return the partition numbers that are assigned, for each member of the group that this is."""
-        return [{tp.partition for tp in tuple(feed.stores)} for feed in self._feeds() if feed.group is not None]
+        return [{tp.partition for tp in tuple(feed.stores)} for feed in self.feeds if feed.group is not None]
 
     def idled(self) -> Iterable[Arrival]:
         """Return what is unmatched: nothing is waited for any longer."""
@@ -195,11 +195,11 @@ class JoinSource(StreamsSource):
             return self._unfinished.add(joined, closed)
         if engine.keeps_closed:
             self._leave_to_caller(joined, closed)
-        return [Output(one, one._made[0]) for one in joined]
+        return [Output.of(one, one._made[0]) for one in joined]
 
     def _leave_to_caller(self, joined: list[Joined], closed: list[tuple[int, Arrival, float]]) -> None:
         """Ack what is in no row; the rest is the caller's."""
-        self._handed_out.update(id(record) for one in joined for record in one._made[1])
+        self._handed_out.update(id(record) for one in joined for record in one._made[1:])
         for _, arrival, _ in closed:
             if id(arrival) in self._handed_out:
                 self._handed_out.remove(id(arrival))
@@ -222,28 +222,28 @@ class JoinSource(StreamsSource):
         super().begin(stream, keep_going=keep_going)
         self._reader, self._acks = stream, stream._enable_acks
         self._in_memory = any(isinstance(node._source, ChannelSource) and node.feed is None for node in self.nodes)
-        feeds = self._feeds()
-        together = next((feed.together for feed in feeds if feed.together), self._together)
-        for feed in feeds:
+        together = next((feed.together for feed in self.feeds if feed.together), self._together)
+        for feed in self.feeds:
             feed.together = together
             if feed.group is not None and self.join.keeps_any:
-                feed.note = partial(self._note, feed)
+                feed.notes_of[self._named(NOTE)] = partial(self._note, feed)
         if self._engine is not None and any(store.closed for store in self._known):
             self._forget(lambda arrival: arrival.revoked)
 
     def _note(self, feed: Feed, tp: TP) -> str:
         """Return what whoever reads a partition next has to know: up to which stream time its rows have been done."""
-        time_s = max(_time_in(feed.notes.get(tp, "")), self._done_up_to.get(tp.partition, -math.inf))
+        time_s = max(_time_in(feed.noted(tp, self._named(NOTE))), self._done_up_to.get(tp.partition, -math.inf))
         if feed.stores.get(tp) in self._whole:
             time_s = max(time_s, self._unfinished.done_at)
-        return f"{NOTE}{time_s!r}" if math.isfinite(time_s) else ""
+        return repr(time_s) if math.isfinite(time_s) else ""
 
     def _meet(self, stores: set[AckStore]) -> None:
         """Take in what was noted about partitions that are new here."""
         done = self.engine.done_before
-        for feed in self._feeds():
-            for tp, note in feed.notes.items():
-                done[tp.partition] = max(done.get(tp.partition, -math.inf), _time_in(note))
+        for feed in self.feeds:
+            for tp in tuple(feed.notes):
+                noted = _time_in(feed.noted(tp, self._named(NOTE)))
+                done[tp.partition] = max(done.get(tp.partition, -math.inf), noted)
         numbers = set.intersection(*self._ours())
         self._known, self._whole = stores, {store for store in stores if store.tp.partition in numbers}
 
@@ -254,12 +254,9 @@ class JoinSource(StreamsSource):
             self._done_up_to[number] = max(self._done_up_to.get(number, -math.inf), self._unfinished.done_at)
         self._known, self._whole = set(), set()
 
-    def _feeds(self) -> list[Feed]:
-        return [node.feed for node in self.nodes if node.feed is not None]
-
     @property
     def _is_in_group(self) -> bool:
-        return any(feed.group is not None for feed in self._feeds())
+        return any(feed.group is not None for feed in self.feeds)
 
     def revoked(self, stores: set[AckStore]) -> None:
         """Forget what is held of partitions that are another consumer's now, which reads it again."""
@@ -309,8 +306,11 @@ class JoinSource(StreamsSource):
         """See that records of one key are in partitions of one number, where one reader finds them."""
         self._looked = time.monotonic()
         if len(self.nodes) < MIN_SIDES:
-            raise ImproperlyConfigured(f"a {type(self.join).__name__} needs two streams: this one combines {len(self.nodes)}")
-        groups = {feed.group for feed in self._feeds() if feed.group is not None}
+            raise ImproperlyConfigured(
+                f"{type(self.join).__name__} needs two streams: this one combines {len(self.nodes)}. To join a topic with itself, make two "
+                "streams of it"
+            )
+        groups = {feed.group for feed in self.feeds if feed.group is not None}
         if len(groups) > 1:
             raise ImproperlyConfigured(
                 f"a join whose sides are read in the groups {' and '.join(map(repr, sorted(groups)))} would miss rows: "
@@ -318,7 +318,7 @@ class JoinSource(StreamsSource):
             )
         counts: list[tuple[str, int, Stream[Any]]] = []
         known = True
-        for node in self.nodes:
+        for node in inputs(self._reader) if self._reader is not None else ():
             if node.feed is not None and node.feed.partitions is None:
                 found = await _counts(node.feed)
                 known = known and bool(found)
@@ -348,9 +348,9 @@ class JoinSource(StreamsSource):
 
 
 def _time_in(note: str) -> float:
-    """Return the time that a note tells; -inf for a note of somebody else's."""
+    """Return the time that a note tells; -inf where there is none."""
     try:
-        return float(note.removeprefix(NOTE))
+        return float(note)
     except ValueError:
         return -math.inf
 
@@ -366,7 +366,7 @@ def _is_acked(node: Stream[Any]) -> bool:
 def _done_with(arrivals: list[Arrival]) -> bool:
     """Ack the events of channels at once: they are in no log, and nothing reads them again. False when somebody waits for an ack."""
     messages = [item.message for arrival in arrivals if isinstance(item := arrival.item, Event)]
-    if any([message.on_final_ack is not None for message in messages]):  # noqa: C419 - a generator is slower
+    if {message.on_final_ack for message in messages} > {None}:
         return False
     for message in messages:
         message.ack()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,6 +72,8 @@ class Stage:
         self.span = rules.within_s + EDGE_S
         self.keep = (number if rules.keeps_any else 1) * rules.within_s + rules.grace_s + EDGE_S
         """The window of a row closes when stream time is later than its time by more than this."""
+        self.out_s = self.keep
+        """What is unmatched has come out of the last stage when stream time is later than its time by more than this."""
         self.oldest = math.inf
         """The time of the row whose window closes first."""
         self.matched = self.unmatched = self.dropped = 0
@@ -92,44 +94,49 @@ class Stage:
     def __len__(self) -> int:
         return len(self._in_order) + len(self._behind)
 
-    def enter(self, row: Any, right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001 - called for each arrival
-        """Put a row in, and what it makes with those of the other side into ``made``, in the order of their times."""
-        time, key = row.timestamp, row.join_key
-        row.met = False
-        if key is not None:
-            others, mine = self._ways[right]
-            try:
-                other = others.get(key)
-            except TypeError:
-                row.join_key = key = Unhashable(key)
-                other = others.get(key)
-            if other is not None:
-                if other.__class__ is deque:
-                    self._meet(row, other, right, cause, made)
-                elif -self.span <= other.timestamp - time <= self.span:
-                    row.met = other.met = True
-                    self.matched += 1
-                    left, later = (other, row) if right else (row, other)
-                    if self._is_first and self._kind is not None:  # what _pair does, without a call
-                        joined = new(self._kind, (left.value, later.value))
-                        joined._made = (cause, (left, later))
+    def enter(self, rows: Iterable[Any], made: list[Any]) -> None:
+        """Put rows in, and what they make with those of the other side into ``made``, in the order of their times."""
+        span, latest, oldest = self.span, self._latest, self.oldest
+        (left_ways, right_ways), in_order = self._ways, self._in_order.append
+        pair_of = self._kind if self._is_first else None
+        for row in rows:
+            time, key, right = row.timestamp, row.join_key, row.side > 0
+            row.met = False
+            if key is not None:
+                others, mine = right_ways if right else left_ways
+                try:
+                    other = others.get(key)
+                except TypeError:
+                    row.join_key = key = Unhashable(key)
+                    other = others.get(key)
+                if other is not None:
+                    if pair_of is None or other.__class__ is deque:
+                        self._meet(row, other, made)
+                    elif -span <= other.timestamp - time <= span:  # what _meet does with one, without a call
+                        row.met = other.met = True
+                        self.matched += 1
+                        left, later = (other, row) if right else (row, other)
+                        joined = new(pair_of, (left.value, later.value))
+                        joined._made = (row, left, later)
                         made.append(joined)
-                    else:
-                        made.append(self._pair(left, later, cause))
-            before = mine.setdefault(key, row)
-            if before is not row:
-                self._add(row, before, mine)
-        if time >= self._latest:
-            self._latest = time
-            self._in_order.append(row)
-        else:
-            self._came_behind += 1
-            heappush(self._behind, (time, self._came_behind, row))
-        if time < self.oldest:  # noqa: PLR1730 - min() is a call
-            self.oldest = time
+                before = mine.setdefault(key, row)
+                if before is not row:
+                    self._add(row, before, mine)
+            if time >= latest:
+                latest = time
+                in_order(row)
+            else:
+                self._came_behind += 1
+                heappush(self._behind, (time, self._came_behind, row))
+            if time < oldest:  # noqa: PLR1730 - min() is a call
+                oldest = time
+        self._latest, self.oldest = latest, oldest
 
-    def _meet(self, row: Any, others: deque[Any], right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001
-        for other in _between(others, row.timestamp - self.span, row.timestamp + self.span):
+    def _meet(self, row: Any, others: Any, made: list[Any]) -> None:
+        right = row.side > 0
+        cause = row if right or self._is_first else row.cause
+        rows = others if others.__class__ is deque else (others,)
+        for other in _between(rows, row.timestamp - self.span, row.timestamp + self.span):
             row.met = other.met = True
             self.matched += 1
             made.append(self._pair(other, row, cause) if right else self._pair(row, other, cause))
@@ -141,8 +148,8 @@ class Stage:
             values, records = (*left.values, right.value), (*left.records, right)
         if self._kind is None:
             return Partial(max(left.timestamp, right.timestamp), right.join_key, values, records, cause)
-        joined = tuple.__new__(self._kind, values)
-        joined._made = (cause, records)
+        joined = new(self._kind, values)
+        joined._made = (cause, *records)
         return joined
 
     def _add(self, row: Any, before: Any, mine: dict[Any, Any]) -> None:
@@ -161,6 +168,7 @@ class Stage:
     def close(self, limit: float, made: list[Any], closed: list[Closed] | None) -> None:
         """Let the rows go that are older than ``limit``; those that nobody met and that are kept go into ``made``."""
         in_order, behind = self._in_order, self._behind
+        left_rows, right_rows = self._by_key
         while self.oldest < limit:
             if behind:
                 row = self._pop()
@@ -172,12 +180,11 @@ class Stage:
                     self.oldest, self._latest = math.inf, -math.inf
             right, key = row.side > 0, row.join_key
             if key is not None:
-                mine = self._by_key[right]
-                rows = mine[key]
+                mine = right_rows if right else left_rows
+                rows = mine.pop(key)
                 if rows.__class__ is deque and len(rows) > 1:
                     rows.popleft()
-                else:
-                    del mine[key]
+                    mine[key] = rows
             if not row.met and not (self._done_before and self._was_done(row)):
                 self.unmatched += right or self._is_first
                 if self._keeps[right]:
@@ -197,10 +204,10 @@ class Stage:
         return row
 
     def _was_done(self, row: Any) -> bool:
-        """Tell whether the row's window had been closed by whoever read it before: its partners may have been acked then."""
+        """Tell whether the row had come out, if unmatched, of whoever read it before: its partners may have been acked then."""
         cause: Any = row.cause if row.__class__ is Partial else row
         tp = cause.tp
-        return tp is not None and row.timestamp + self.keep < self._done_before.get(tp.partition, -math.inf)
+        return tp is not None and row.timestamp + self.out_s < self._done_before.get(tp.partition, -math.inf)
 
     def _alone(self, row: Any, right: bool) -> Any:  # noqa: FBT001
         if right:
@@ -213,8 +220,8 @@ class Stage:
         if self._kind is None:
             return Partial(row.timestamp, row.join_key, values, records, cause)
         self.matched += len(records) - records.count(None) > 1
-        joined = tuple.__new__(self._kind, values)
-        joined._made = (cause, records)
+        joined = new(self._kind, values)
+        joined._made = (cause, *records)
         return joined
 
     def drop(self, gone: Callable[[Any], bool]) -> None:
@@ -245,7 +252,7 @@ def _records(row: Any) -> Iterator[Any]:
     return (record for record in (row.records if row.__class__ is Partial else (row,)) if record is not None)
 
 
-def _between(rows: deque[Any], earliest: float, latest: float) -> list[Any]:
+def _between(rows: Sequence[Any], earliest: float, latest: float) -> list[Any]:
     """Return the rows of that time; they are in order, and the latest ones are those that are asked for."""
     if len(rows) <= FEW:
         return [row for row in rows if earliest <= row.timestamp <= latest]

@@ -28,8 +28,8 @@ class Joined(tuple[Any, ...]):  # noqa: SLOT001 - it has to know more than a tup
         The first and the last side. Those between them are ``side_2``, ``side_3`` and so on.
     """
 
-    _made: tuple[Any, tuple[Any, ...]]
-    """What caused it, and the arrivals of its sides."""
+    _made: tuple[Any, ...]
+    """What caused it, then the arrivals of its sides: one tuple, as a row is made for every pair."""
     left: Any = property(itemgetter(0), doc="The value of the first side; None when it is missing.")
     right: Any = property(itemgetter(-1), doc="The value of the last side; None when it is missing.")
 
@@ -42,16 +42,16 @@ class Joined(tuple[Any, ...]):  # noqa: SLOT001 - it has to know more than a tup
     @property
     def events(self) -> list[Event | None]:
         """The events of its sides, None where there is none; with ``noack()`` it is these that are to be acked."""
-        return [None if record is None else record.event for record in self._made[1]]
+        return [None if record is None else record.event for record in self._made[1:]]
 
     def light(self, openers: Callable[[OpenedBatch], OpenedBatch]) -> Joined:
         """Return the same to look at later, which holds no batch."""
         copy: Joined = tuple.__new__(type(self), self)
-        cause, records = self._made
+        cause, *records = self._made
         light = None if cause.__class__ is Partial else cause.light(openers)
         if light is not None:
             light.join_key = cause.join_key
-        copy._made = (light or cause, tuple(None if record is None else record.light(openers) for record in records))
+        copy._made = (light or cause, *(None if record is None else record.light(openers) for record in records))
         return copy
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ def joined_class(sides: int) -> type[Joined]:
 
 def _joined_again(values: tuple[Any, ...], key: Any) -> Joined:
     joined = tuple.__new__(joined_class(len(values)), values)
-    joined._made = (Partial(math.nan, key, values, (), None), (None,) * len(values))
+    joined._made = (Partial(math.nan, key, values, (), None), *(None for _ in values))
     return joined
 
 

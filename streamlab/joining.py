@@ -60,13 +60,15 @@ class JoinEngine:
             Stage(rules, number, joined_class(sides) if number == sides - 1 else None, self.done_before)
             for number in range(1, sides)
         ]
+        for stage in self._stages:
+            stage.out_s = self._stages[-1].keep
         self._is_pair = len(self._stages) == 1
         self.stream_time = -math.inf
         self.late = self.empty = self.failed = 0
         self.keeps_closed = False
         self.closed: list[Closed] = []
         self.failures: list[tuple[Arrival, Exception]] = []
-        self._keeps_any = rules.keeps_any
+        self._rules = rules
         windows = 2 * (sides - 1) if rules.keeps_any else sides - 1
         self._release_s = windows * rules.within_s + rules.grace_s + EDGE_S
         self._held: list[tuple[float, int, Arrival]] = []  # a heap of what is closed and cannot be acked yet
@@ -92,38 +94,41 @@ class JoinEngine:
         """Rows that had to go for newer ones of their key."""
         return sum(stage.dropped for stage in self._stages)
 
-    def add(self, arrivals: Iterable[Arrival]) -> list[Joined]:
+    def add(self, arrivals: Iterable[Arrival]) -> list[Joined]:  # noqa: C901 - the hot loop: in one piece on purpose
         """Join what arrived, and return what came of it."""
         made: list[Joined] = []
-        keys, first = self._keys, self._stages[0]
-        enter = first.enter if self._is_pair else self._enter
-        direct = self._is_pair and not (self._keeps_any and self.keeps_closed)
-        closed = self.closed if self.keeps_closed else None
+        keys, keep, in_runs = self._keys, self._stages[0].keep, self._in_runs
+        run: list[Arrival] = []  # of which each is as late as the one before it, or later; but for the first
         now = self.stream_time
-        limit = now - first.keep
         for arrival in arrivals:
-            time = arrival.timestamp
+            time, value = arrival.timestamp, arrival.value
             if time > now:
-                self.stream_time = now = time
-                limit = now - first.keep
-                if not direct:
-                    self._close(now, made)
-                elif first.oldest < limit:
-                    first.close(limit, made, closed)
-            side = arrival.side
-            if time < limit or arrival.value is None:
-                self.late += time < limit
-                self.empty += time >= limit
+                now = time
+                if not in_runs:
+                    self._move_to(now, made)
+            elif time < now:
+                if run:
+                    self._enter_run(run, now, made)
+                if time < now - keep:
+                    self.late += 1
+                    self._leave_out(arrival, made)
+                    continue
+            if value is None:
+                self.empty += 1
                 self._leave_out(arrival, made)
                 continue
             try:
-                arrival.join_key = keys[side][arrival.value.__class__](arrival)
+                arrival.join_key = keys[arrival.side][value.__class__](arrival)
             except Exception as error:  # noqa: BLE001 - whatever a user's function raises
                 self.failed += 1
                 self.failures.append((arrival, error))
                 self._leave_out(arrival, made)
                 continue
-            enter(arrival, side > 0, arrival, made)
+            if in_runs:
+                run.append(arrival)
+            else:
+                self._enter(arrival, made)
+        self._enter_run(run, now, made)
         if not self.keeps_closed:
             self.closed.clear()
         return made
@@ -147,11 +152,34 @@ class JoinEngine:
     def _leave_out(self, arrival: Arrival, made: list[Any]) -> None:
         self.closed.append((len(made), arrival, -math.inf))
 
-    def _enter(self, arrival: Arrival, right: bool, cause: Arrival, made: list[Any]) -> None:  # noqa: FBT001
+    @property
+    def _in_runs(self) -> bool:
+        """Whether windows need not close between any two arrivals that are in order.
+
+        They need not where nothing comes out of it: what such arrivals meet is in no window that would have been closed.
+        """
+        return self._is_pair and not self._rules.keeps_any and self._rules.max_per_key is None
+
+    def _enter_run(self, run: list[Arrival], now: float, made: list[Any]) -> None:
+        """Put arrivals in, and move on to the time of the last one."""
+        self._stages[0].enter(run, made)
+        run.clear()
+        self._move_to(now, made)
+
+    def _move_to(self, now: float, made: list[Any]) -> None:
+        """Close the windows that end before this stream time."""
+        self.stream_time = now
+        first = self._stages[0]
+        if not self._is_pair or (self._rules.keeps_any and self.keeps_closed):
+            self._close(now, made)
+        elif first.oldest < now - first.keep:
+            first.close(now - first.keep, made, self.closed if self.keeps_closed else None)
+
+    def _enter(self, arrival: Arrival, made: list[Any]) -> None:
         """Put an arrival into the stage of its side, and what comes of it into those after that."""
         place = max(arrival.side - 1, 0)
         rows: list[Any] = []
-        self._stages[place].enter(arrival, right, cause, rows)
+        self._stages[place].enter((arrival,), rows)
         self._pass_on(rows, place + 1, made)
 
     def _pass_on(self, rows: list[Any], place: int, made: list[Any]) -> None:
@@ -160,7 +188,7 @@ class JoinEngine:
             return
         for row in rows:
             results: list[Any] = []
-            self._stages[place].enter(row, False, row.cause, results)  # noqa: FBT003
+            self._stages[place].enter((row,), results)
             self._pass_on(results, place + 1, made)
 
     def _close(self, now: float, made: list[Any]) -> None:

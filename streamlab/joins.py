@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from streamlab.channels import seconds
-from streamlab.errors import InvalidValue
+from streamlab.errors import InvalidType, InvalidValue
 from streamlab.join_stages import Rules
 from streamlab.joining import JoinEngine
 from streamlab.keying import Fields, arranged, keys_of_sides
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from streamlab.lookups import Lookup
 
-__all__ = ["InnerJoin", "Join", "JoinOptions", "LeftJoin", "OuterJoin", "RightJoin", "length_s"]
+__all__ = ["InnerJoin", "Join", "JoinOptions", "LeftJoin", "OuterJoin", "RightJoin", "idle_s", "length_s", "refuse_unknown"]
 
 
 class JoinOptions(TypedDict, total=False):
@@ -27,6 +28,14 @@ class JoinOptions(TypedDict, total=False):
     grace: float | timedelta | str
     max_per_key: int | None
     idle: float | timedelta | str | None
+
+
+def refuse_unknown(options: Collection[str]) -> None:
+    """Raise InvalidType for an option that joins do not have."""
+    known = JoinOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise InvalidType(f"a join has no option {name}=: its options are {', '.join(known)}")
 
 
 class Join:
@@ -70,10 +79,14 @@ class Join:
         self.stream = stream
         self.within_s = length_s("within", stream.app.conf.join_within if within is None else within)
         self.grace_s = length_s("grace", grace)
-        self.idle_s = None if idle is None else length_s("idle", idle)
-        if max_per_key is not None and max_per_key < 1:
-            raise InvalidValue(f"max_per_key={max_per_key!r} would keep nothing to join: give at least 1, or None for no limit")
+        self.idle_s = idle_s(idle)
+        if max_per_key is not None and (type(max_per_key) is not int or max_per_key < 1):
+            raise InvalidValue(
+                f"max_per_key={max_per_key!r} would keep nothing to join: give a whole number of 1 or more, or None for no limit"
+            )
         self.max_per_key = max_per_key
+        self.is_timed = bool(grace) or any(option is not None for option in (within, max_per_key, idle))
+        """Whether it was told anything about windows."""
         self.lookup: Lookup | None = None
         """What looks keys up in tables, of a join with tables."""
 
@@ -106,8 +119,10 @@ class Join:
         by = ", ".join(map(_called, parts)) or "the key"
         if self.lookup is not None:
             return f"on {by}"
-        more = f" grace {self.grace_s:g} s" if self.grace_s else ""
-        return f"on {by} within {self.within_s:g} s{more}"
+        grace = f" grace {self.grace_s:g} s" if self.grace_s else ""
+        most = "" if self.max_per_key is None else f" max_per_key {self.max_per_key:,}"
+        idle = "" if self.idle_s is None else f" idle {self.idle_s:g} s"
+        return f"on {by} within {self.within_s:g} s{grace}{most}{idle}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
@@ -137,9 +152,19 @@ class OuterJoin(Join):
 
 def length_s(name: str, value: float | timedelta | str | None) -> float:
     """Return an option that is a length of time, in seconds; InvalidValue when it is none."""
-    time_s = seconds(value)
+    time_s = seconds(value, name)
     if math.isnan(time_s) or time_s < 0:
         raise InvalidValue(f"{name}={value!r} is no length of time: give seconds, 0 or more")
+    return time_s
+
+
+def idle_s(value: float | timedelta | str | None) -> float | None:
+    """Return after how many seconds without anything all windows close, None for never; InvalidValue when it is no such time."""
+    if value is None:
+        return None
+    time_s = seconds(value, "idle")
+    if not 0 < time_s < math.inf:
+        raise InvalidValue(f"idle={value!r} is no time to wait for: give seconds, or None to wait for the next record")
     return time_s
 
 

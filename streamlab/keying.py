@@ -1,28 +1,39 @@
-"""What streams are joined by: fields of their models, functions, or the keys of their messages."""
+"""What streams are joined by, with each other and with tables: fields of their models, functions, or the keys of their messages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from streamlab.errors import InvalidType, InvalidValue
-from streamlab.models import FieldDescriptor
+from streamlab.models import FieldDescriptor, RecordMeta
 
-if TYPE_CHECKING:
-    from streamlab.arrivals import Arrival
-
-__all__ = ["Fields", "KeysByClass", "arranged", "keys_of_sides"]
+__all__ = ["Fields", "Keyed", "KeysByClass", "arranged", "keys_of_sides", "refuse_model"]
 
 Fields = dict[type, Any] | tuple[Callable[[Any], Any], ...]
 """By model: its field, or the fields of a composite key. Functions: one a side."""
-PickKey = Callable[["Arrival"], Any]
 
+
+class Keyed(Protocol):
+    """What has a key to be joined by: an arrival, or a value that is being processed."""
+
+    value: Any
+
+    @property
+    def key(self) -> Any:
+        """The key of its message; None where there is none."""
+
+
+PickKey = Callable[[Keyed], Any]
+
+PLAIN = frozenset((int, str))
+"""Of a key of these nothing has to be asked."""
 message_key: PickKey = attrgetter("key")
 
 
 class KeysByClass(dict[type, PickKey]):
-    """Gives for the class of a value what picks the key out of its arrival."""
+    """Gives for the class of a value what picks its key."""
 
     def __init__(self, find: Callable[[type], PickKey]) -> None:
         super().__init__()
@@ -31,6 +42,13 @@ class KeysByClass(dict[type, PickKey]):
     def __missing__(self, kind: type) -> PickKey:
         found = self[kind] = self._find(kind)
         return found
+
+
+def refuse_model(field: Any) -> None:
+    """Raise InvalidType for a Record's class where one of its fields is wanted."""
+    if isinstance(field, RecordMeta):
+        one = next(iter(field.__struct_fields__), "field")
+        raise InvalidType(f"{field.__name__} is a whole model: give one of its fields, such as {field.__name__}.{one}")
 
 
 def arranged(fields: Iterable[Any]) -> Fields:
@@ -43,6 +61,7 @@ def arranged(fields: Iterable[Any]) -> Fields:
     """
     fields = tuple(fields)
     for field in fields:
+        refuse_model(field)
         if not callable(field):
             raise InvalidType(
                 f"{field!r} is nothing to join by: give a field of a Record (Order.id), or for each side a function"
@@ -62,7 +81,7 @@ def arranged(fields: Iterable[Any]) -> Fields:
 
 
 def keys_of_sides(fields: Fields, sides: int) -> list[Mapping[type, PickKey]]:
-    """Return for each side what picks the key of its arrivals, by the class of the value.
+    """Return for each side what picks the keys of its values, by their class. None matches nothing.
 
     A value of no model among the fields has the key of its message, and so has every one when there are no fields.
 
@@ -90,28 +109,33 @@ def _picker(fields: Mapping[type, Any], kind: type) -> PickKey:
 def _single(field: FieldDescriptor[Any]) -> PickKey:
     if field.parent is None:
         return attrgetter(f"value.{field.field}")
-    return lambda arrival: field(arrival.value)
+    return lambda keyed: field(keyed.value)
 
 
 def _composite(group: tuple[FieldDescriptor[Any], ...]) -> PickKey:
     """Return what picks a tuple; None when a part of it is."""
 
-    def pick(arrival: Arrival) -> Any:
-        value = arrival.value
-        key = tuple(field(value) for field in group)
-        return None if any(part is None for part in key) else key
+    def pick(keyed: Keyed) -> Any:
+        value = keyed.value
+        return _whole(tuple(field(value) for field in group))
 
     return pick
 
 
+def _whole(key: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    return None if any(part is None for part in key) else key
+
+
 def _by_function(function: Callable[[Any], Any]) -> PickKey:
-    def pick(arrival: Arrival) -> Any:
-        key = function(arrival.value)
+    def pick(keyed: Keyed) -> Any:
+        key = function(keyed.value)
+        if key.__class__ in PLAIN:
+            return key
         if hasattr(key, "__await__"):
             key.close()
             raise InvalidType(
                 "a function to join by is a plain one: what it would have to wait for belongs into a processor before"
             )
-        return key
+        return _whole(key) if isinstance(key, tuple) else key
 
     return pick

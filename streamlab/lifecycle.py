@@ -327,7 +327,7 @@ async def loop_begins(stream: Stream[Any], *, keep_going: bool) -> None:
         raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
     if stream.join_strategy is not None and not stream.combined and stream._merger() is None:
         raise ImproperlyConfigured(
-            f"a {type(stream.join_strategy).__name__} needs another side: write (this & other).inner_join(...), or "
+            f"{type(stream.join_strategy).__name__} needs another side: write (this & other).inner_join(...), or "
             "this.combine(other).inner_join(...)"
         )
     if stream._loops and not stream.app.conf.ack_on_error:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival
+from streamlab.describing import inputs
 from streamlab.events import Carrier
 from streamlab.merging import Merge, inputs_of
+from streamlab.sides import READ
 from streamlab.sources import Source
 
 if TYPE_CHECKING:
@@ -18,12 +20,13 @@ if TYPE_CHECKING:
     from streamlab.failures import ErrorLog
     from streamlab.opened import OpenedBatch
     from streamlab.runtime.acks import AckStore
+    from streamlab.runtime.feed import Feed
     from streamlab.streams import Stream
 
 __all__ = ["MergeSource", "StreamsSource"]
 
-LIMIT = 1024
-"""About so many values are put in order together."""
+SHARE = READ
+"""So many values of each input are put in order together, at most."""
 
 
 class StreamsSource(Source):
@@ -47,7 +50,14 @@ class StreamsSource(Source):
         self._errors: ErrorLog | None = None
         self._inbox: deque[Any] = deque()
         self._latest = 0.0
-        self._flushed = self._concludes = self._is_over = False
+        self._flushed = self._concludes = self._is_over = self._begins = False
+        self.feeds: list[Feed] = []
+        """All that is read, by its nodes and theirs."""
+        self._depth = 1
+
+    def _named(self, what: str) -> str:
+        """Return under which name notes are committed: others above and below may tell the same of themselves."""
+        return what if self._depth == 1 else f"{self._depth}: {what}"
 
     # What subclasses say
 
@@ -78,12 +88,16 @@ class StreamsSource(Source):
     def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
         """Know that a loop begins."""
         self.nodes = inputs_of(stream)
+        self.feeds = list(dict.fromkeys(one.feed for one in inputs(stream) if one.feed is not None))
+        self._depth = depth_of(stream)
+        self._begins = self._merge is None
         self._keep_going = keep_going
         self._errors = stream.errors
 
     async def rest(self) -> None:
         """End the reading; what was read ahead goes back to the nodes."""
         merge, self._merge = self._merge, None
+        self._begins = False
         if merge is not None:
             self.at_rest()
             left = self._left_over()
@@ -95,9 +109,9 @@ class StreamsSource(Source):
         return []
 
     def take_after(self, other: Source) -> None:
-        """Read as another one does."""
+        """Hold the others back at least as long as another one does: that of a clone, or of a node of which the nodes are read."""
         if isinstance(other, StreamsSource):
-            self.max_idle = other.max_idle
+            self.max_idle = max(self.max_idle, other.max_idle)
 
     def last_words(self, stream: Stream[Any]) -> bool:
         """Tell whether a loop that was stopped is to go on a little."""
@@ -122,8 +136,9 @@ class StreamsSource(Source):
         self.bell.ring()
 
     def behind(self) -> set[TP | None]:
-        """Return a set that is empty when nothing more is known to come."""
-        return {None} if self._inbox or (self._merge is not None and self._merge.is_behind) else set()
+        """Return a set that is empty when nothing more is known to come, which it is not before the nodes are read."""
+        more = self._begins or self._inbox or (self._merge is not None and self._merge.is_behind)
+        return {None} if more else set()
 
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
         """Get the next run."""
@@ -148,7 +163,7 @@ class StreamsSource(Source):
 
     def _next(self, merge: Merge) -> bool | None:
         """Make what comes next the run; None when there is nothing now, False at the end."""
-        arrivals = merge.take(LIMIT)
+        arrivals = merge.take(SHARE)
         if stores := merge.take_revoked():
             self.revoked(stores)
         if arrivals is None:
@@ -170,6 +185,7 @@ class StreamsSource(Source):
             self._loop = loop
             self._latest = time.monotonic()
             self._merge = Merge(self.nodes, self.bell, max_idle=self.max_idle, keep_going=self._keep_going, errors=self._errors)
+            self._begins = False
             self.stores = self._merge.stores
         return self._merge if self._loop is loop else None
 
@@ -188,6 +204,11 @@ class StreamsSource(Source):
 
     def _hand_out(self, carriers: Iterable[Carrier]) -> None:
         self.run = (_ours(carriers) if self.stores else iter(carriers), None)
+
+
+def depth_of(stream: Stream[Any]) -> int:
+    """Return through how many sources that read streams its values go."""
+    return 1 + max(map(depth_of, inputs_of(stream)), default=0) if stream.combined else 0
 
 
 class MergeSource(StreamsSource):

@@ -69,8 +69,8 @@ class Merge:
         if any(store.closed for store in tuple(self.stores)):
             self.tell()
 
-    def take(self, limit: int) -> list[Arrival] | None:
-        """Return the next values, about ``limit`` at most; [] when there are none now, None when all nodes are over.
+    def take(self, share: int) -> list[Arrival] | None:
+        """Return the next values, ``share`` of each input at most; [] when there are none now, None when all nodes are over.
 
         Raises what a node raised, after what came before it.
         """
@@ -83,7 +83,7 @@ class Merge:
         if holding:
             self._look_s = LOOK_S
             return []
-        return self._merged(limit)
+        return self._merged(share)
 
     def _raise_failure(self) -> None:
         for side in self._sides:
@@ -91,11 +91,10 @@ class Merge:
                 failure, side.failure = side.failure, None
                 raise failure
 
-    def _merged(self, limit: int) -> list[Arrival]:
+    def _merged(self, share: int) -> list[Arrival]:
         """Take out of the inputs what comes first: up to where one of them would be empty that may have more."""
         found = [(side, one) for side in self._sides for one in side.inputs.values() if one.arrivals]
         found.sort(key=lambda pair: not pair[1].is_timed)
-        share = max(limit // len(found), 1)
         last = min((one.times[min(len(one.times), share) - 1], rank) for rank, (_, one) in enumerate(found))
         merged: list[Arrival] = []
         times: list[float] = []

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, repeat
+from operator import gt
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Heard
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Input", "Side"]
 
-READ = 256
-"""So many values of a node are read together."""
-AHEAD = 512
-"""So many values of a node are read ahead."""
+READ = 160
+"""So many values of a node are read together: few enough that what is made of them is gone before Python's garbage collector
+comes to look at it, after 700 objects that are not."""
+AHEAD = READ
+"""So many values of each of a node's partitions are read ahead."""
 FARTHEST = 100_000
 """So many are, where one of its partitions has to be waited for."""
 FIRST_S = 0.02
@@ -70,11 +72,14 @@ class Input:
         self.times: list[float] = []
         self.empty_since = time.monotonic()
 
-    def put(self, arrivals: list[Arrival]) -> None:
-        """Add what was read."""
-        latest = self.times[-1] if self.times else arrivals[0].timestamp
+    def put(self, arrivals: Iterable[Arrival], times: list[float]) -> None:
+        """Add what was read, and when it happened."""
+        before = len(self.times)
         self.arrivals += arrivals
-        self.times += accumulate([max(latest, arrivals[0].timestamp), *(one.timestamp for one in arrivals[1:])], max)
+        self.times += times
+        start = max(before - 1, 0)
+        if any(map(gt, self.times[start:], self.times[start + 1 :])):
+            self.times[start:] = accumulate(self.times[start:], max)
 
     def drop(self, count: int) -> None:
         """Let the first ones go."""
@@ -161,8 +166,9 @@ class Side:
     def handed_out(self, count: int) -> None:
         """Say that there is room for so many more: it reads on when there is enough."""
         self.buffered -= count
-        if self.buffered <= AHEAD // 2:
-            self.bound = AHEAD
+        room = AHEAD * max(len(self.inputs), 1)
+        if self.buffered <= room // 2:
+            self.bound = room
             self._go_on()
 
     def read_farther(self) -> bool:
@@ -211,16 +217,14 @@ class Side:
         self._merge.tell()
 
     def _put(self, opened: OpenedBatch | None, items: list[Any], values: list[Any]) -> None:
-        make, number = Heard if self._heard else Arrival, self.number
-        if opened is not None:
-            if opened.store is not None:
-                self._merge.stores.add(opened.store)
-            arrivals = [make(item[1] / 1000, number, value, item, opened) for item, value in zip(items, values, strict=True)]
-            self.input(opened.batch.tp).put(arrivals)
-            return
-        self.input(None).put(
-            [make(at, number, value, item, None) for at, item, value in zip(_times_of(items), items, values, strict=True)]
-        )
+        make = Heard if self._heard else Arrival
+        if opened is not None and opened.store is not None:
+            self._merge.stores.add(opened.store)
+        elif self.node.combined:
+            self._merge.stores.update(item.store for item in items if isinstance(item, Arrival) and item.store is not None)
+        times = _times_of(items) if opened is None else [item[1] / 1000 for item in items]
+        arrivals = map(make, times, repeat(self.number), values, items, repeat(opened))
+        self.input(None if opened is None else opened.batch.tp).put(arrivals, times)
 
     def input(self, tp: TP | None) -> Input:
         """Return what holds the values of a partition."""

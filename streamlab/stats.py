@@ -59,7 +59,8 @@ class StreamStats:
     busy : str or None
         The processor that is in a call now; one that never returns is named here.
     counters : dict of str to int
-        Of a join: buffered, matched, unmatched, late, and more. Of windows: open_windows, late, emitted.
+        Of a join: buffered, matched, unmatched, late, and more; with a table: matched, unmatched. Of windows: open_windows, late,
+        emitted.
     """
 
     state: str
@@ -77,9 +78,14 @@ class StreamStats:
     busy: str | None
     counters: dict[str, int]
 
+    @property
+    def counted(self) -> list[tuple[str, str]]:
+        """The counters that are not 0, for people: a number, and of what."""
+        return [(f"{number:,}", _of_what(name, number)) for name, number in self.counters.items() if number]
+
     def __repr__(self) -> str:
         lag = f", lag {sum(self.lag.values()):,}" if self.lag else ""
-        counted = "".join(f", {number:,} {name.replace('_', ' ')}" for name, number in self.counters.items() if number)
+        counted = "".join(f", {number} {name}" for number, name in self.counted)
         return (
             f"<StreamStats: {self.state}, {self.events_total:,} events ({self.events_per_s:,.0f}/s){lag}{counted}, "
             f"{self.errors_total:,} errors>"
@@ -125,7 +131,7 @@ class Meter:
             progress=min(progress, default=None),
             processors=tuple(_processor(entry) for entry in stream.processors),
             busy=_busy(stream),
-            counters=stream._source.counters(),
+            counters=stream._source.counters() if stream._lookup is None else stream._lookup.counters(),
         )
 
     def _rate(self, events: int, size: int) -> tuple[float, float]:
@@ -151,6 +157,11 @@ def _state(stream: Stream[Any], feeds: list[tuple[Feed, dict[TP, int]]]) -> str:
     states = ["reading" if waiting and feed.state == "ended" else feed.state for feed, waiting in feeds]
     state = stream.state if not states or stream.should_stop else min(states, key=URGENT.index)
     return "paused" if stream.paused and state in ("running", "reading", "idle") else state
+
+
+def _of_what(name: str, number: int) -> str:
+    words = name.replace("_", " ")
+    return words.removesuffix("s") if number == 1 and words.endswith("windows") else words
 
 
 def _processor(entry: Processor) -> ProcessorStats:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle, windows
 from streamlab.channels import Channel
-from streamlab.errors import InvalidState, NotSupported
+from streamlab.errors import InvalidState, InvalidType, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
 from streamlab.iteration import iterate
 from streamlab.join_source import JoinSource
 from streamlab.lifecycle import KEEP
-from streamlab.lookups import lookup_of
+from streamlab.lookups import lookup_of, tables_of
 from streamlab.loops import FOREVER
 from streamlab.merged import MergeSource, StreamsSource
 from streamlab.merging import inputs_of
@@ -25,6 +25,7 @@ from streamlab.runtime.subscriptions import subscribed
 from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
 from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
+from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -262,7 +263,7 @@ class Stream(Generic[T]):
         function : callable
             As for a processor: of one value, sync or async; Skip drops it.
         n : int
-            How many messages: of the explorer's window, else of the topic.
+            How many messages: of the explorer's window (of a joined or windowed stream, its rows), else of the topic.
         name : str, optional
             Of the processor that it would replace; by default the function's.
 
@@ -274,7 +275,7 @@ class Stream(Generic[T]):
         Raises
         ------
         InvalidState
-            A stream of a channel or an iterable that was not shown has no messages to try on.
+            A stream of a channel or an iterable, and one that is made of others, has no messages to try on until it is shown.
         """
         from streamlab.views.trial import preview
 
@@ -458,14 +459,21 @@ class Stream(Generic[T]):
         docs/joins.md has the rules, and a timeline. ``max_idle`` is Kafka Streams' ``max.task.idle.ms``
         (https://cwiki.apache.org/confluence/display/KAFKA/KIP-695%3A+Further+Improve+Kafka+Streams+Timestamp+Synchronization).
         """
+        for node in nodes:
+            if not isinstance(node, Stream | Mapping):
+                raise InvalidType(f"streams are combined with streams and tables: {_as_a_stream(node)}")
         if self._finalized:
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
         stream._origin = self
-        stream._reads(MergeSource(max_idle=joins.length_s("max_idle", max_idle)))
+        source = MergeSource(max_idle=joins.length_s("max_idle", max_idle))
+        stream._reads(source)
         for node in stream.combined:
             if not isinstance(node, Mapping):
                 node.contribute_to_stream(stream)
+        for node in (self, *stream.combined):
+            if not isinstance(node, Mapping) and node._source.is_merge:
+                source.take_after(node._source)
         return stream
 
     def __and__(self, other: Any) -> Stream[Any]:
@@ -481,11 +489,11 @@ class Stream(Generic[T]):
 
     def join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
         """Return a clone that joins as ``inner_join`` does, and keeps every value of the last side."""
-        return self._join(joins.RightJoin(stream=self, fields=fields, **options))
+        return self._join(joins.RightJoin, fields, options)
 
     def left_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
         """Return a clone that joins as ``inner_join`` does, and keeps every value of the first side."""
-        return self._join(joins.LeftJoin(stream=self, fields=fields, **options))
+        return self._join(joins.LeftJoin, fields, options)
 
     def inner_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
         """Return a clone of a combined stream that joins its nodes: ``(orders & payments).inner_join(Order.id, Payment.order_id)``.
@@ -535,14 +543,16 @@ class Stream(Generic[T]):
         Rows are those of Kafka Streams since 3.1 (KAFKA-10847):
         https://cwiki.apache.org/confluence/display/KAFKA/Kafka+Streams+Join+Semantics
         """
-        return self._join(joins.InnerJoin(stream=self, fields=fields, **options))
+        return self._join(joins.InnerJoin, fields, options)
 
     def outer_join(self, *fields: Any, **options: Unpack[JoinOptions]) -> Self:
         """Return a clone that joins as ``inner_join`` does, and keeps every value of each side."""
-        return self._join(joins.OuterJoin(stream=self, fields=fields, **options))
+        return self._join(joins.OuterJoin, fields, options)
 
-    def _join(self, strategy: joins.Join) -> Self:
-        if any(isinstance(node, Mapping) for node in self.combined):
+    def _join(self, kind: type[joins.Join], fields: tuple[Any, ...], options: JoinOptions) -> Self:
+        joins.refuse_unknown(options)
+        strategy = kind(stream=self, fields=fields, **options)
+        if tables_of(self):
             strategy.lookup = lookup_of(self, strategy)
         elif self.combined:
             strategy.check(len(inputs_of(self)))
@@ -916,3 +926,16 @@ class Stream(Generic[T]):
     ) -> None:
         await self.stop()
         lifecycle.reopen(self)
+
+
+def _as_a_stream(node: object) -> str:
+    """Return how to make a stream of something else."""
+    if isinstance(node, Channel):
+        return f"give stream() of {clean(node.shortlabel)}"
+    if isinstance(node, windows.Windowed):
+        return "say first what is wanted of each window, such as count()"
+    if isinstance(node, str):
+        return f"give app.topic({node!r}).stream(), or app.table({node!r})"
+    if isinstance(node, Iterable | AsyncIterable):
+        return f"give app.stream(...) of what is {clean(repr(node))}"
+    return f"{clean(repr(node))} is neither"

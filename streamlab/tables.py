@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import TYPE_CHECKING, Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_origin
 
-from streamlab.errors import InvalidState, InvalidType, InvalidValue
+from streamlab.errors import InvalidState, InvalidType, InvalidValue, NotSupported
 from streamlab.failures import checked
 from streamlab.materialising import Materialising
 from streamlab.sources import ChannelSource
@@ -81,7 +81,10 @@ class Table(Mapping[Any, Any]):
         max_bytes: int = MAX_BYTES,
         broker_timeout: float | None = BROKER_TIMEOUT_S,
     ) -> None:
-        self.name = topic.get_topic_name()
+        try:
+            self.name = topic.get_topic_name()
+        except (InvalidType, InvalidValue) as error:
+            raise type(error)(f"{error}; a table is made of one topic, with a table for each") from None
         self.topic = topic
         for limit, given in (("max_keys", max_keys), ("max_bytes", max_bytes)):
             if given is not None and (not isinstance(given, int | float) or given <= 0):
@@ -100,6 +103,15 @@ class Table(Mapping[Any, Any]):
             max_keys=max_keys,
             max_bytes=int(max_bytes),
         )
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise NotSupported(
+            f"a table shows what is in its topic: await app.topic({self.name!r}).send(key=..., value=...) changes it, "
+            "and a value of None deletes the key"
+        )
+
+    def __delitem__(self, key: Any) -> NoReturn:
+        self[key] = None
 
     # Waiting for it
 
@@ -266,7 +278,8 @@ class Table(Mapping[Any, Any]):
         return frame
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {clean(self.name)} {self.state}, {self.keys_total:,} keys>"
+        errors = f", {self.errors.total:,} errors" if self.errors.total else ""
+        return f"<{type(self).__name__}: {clean(self.name)} {self.state}, {self.keys_total:,} keys{errors}>"
 
     def _repr_html_(self) -> str:
         from streamlab.display import table_html

@@ -173,7 +173,7 @@ class Take(Generic[T]):
         if within_from not in ("request", "first"):
             raise InvalidValue(f'within_from is "request" or "first", not {within_from!r}')
         self.stream = stream
-        within_s = seconds(within)
+        within_s = seconds(within, "within")
         if within_s < 0 or math.isnan(within_s):
             raise InvalidValue(f"within={within!r} is no time to wait: give seconds, or None for no limit")
         self.max_ = index(max_)

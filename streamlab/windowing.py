@@ -307,7 +307,7 @@ class Lane:
         """Return the same as ``place``, where there is no room for more windows."""
         if self.lacks(ms, key):
             raise MemoryLimitExceeded(
-                f"{self.engine.open_windows:,} windows are open, which is as many as max_windows allows: this record, of a key without "
+                f"as many windows are open as max_windows={self.engine.max_windows:,} allows: this record, of a key without "
                 "one, is not counted. Give a larger max_windows=, a key with fewer values, or a shorter window or grace"
             )
         return self.place(ms, key)

@@ -7,15 +7,16 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from streamlab.aggregates import Aggregate, Recipe, name_of
 from streamlab.arrivals import Arrival, Output, Result
 from streamlab.channels import seconds
-from streamlab.errors import InvalidType, InvalidValue
+from streamlab.errors import InvalidType, InvalidValue, NoSuchMember
 from streamlab.failures import StreamError
+from streamlab.joins import idle_s
 from streamlab.merged import StreamsSource
 from streamlab.models import Record, RecordMeta
 from streamlab.tracebacks import forget_frames
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AnyWindow", "Window", "WindowSource", "Windowed", "windowed"]
 
-NOTE = "windows up to "
-"""What begins the note that is committed with the offsets, before milliseconds."""
+NOTE = "windows up to"
+"""The name of the note that is committed with the offsets: milliseconds."""
 Emit = Literal["final", "update"]
 
 
@@ -100,7 +101,12 @@ class Rules:
         size, step, grace = (f"{ms / 1000:g}" for ms in self.shape)
         times = f"{size}, {step}" if self.kind == "hopping" else size
         by = "" if self.by is None else f", by={name_of(self.by) if self.by != () else '()'}"
-        return f"{self.kind}({times}{by}{f', grace={grace}' if self.shape.grace_ms else ''})"
+        late = f", grace={grace}" if self.shape.grace_ms else ""
+        idle = "" if self.idle_s is None else f", idle={self.idle_s:g}"
+        return f"{self.kind}({times}{by}{late}{idle})"
+
+
+AGGREGATES = "count(), sum(field), mean(field), min(field), max(field) or agg(...)"
 
 
 class Windowed:
@@ -118,7 +124,20 @@ class Windowed:
         self._rules = rules
 
     def __repr__(self) -> str:
-        return f"<{self._rules} of {self._stream!r}: count(), sum(field), mean(field), min(field), max(field) or agg(...)>"
+        return f"<{self._rules} of {self._stream!r}: {AGGREGATES}>"
+
+    if not TYPE_CHECKING:  # a type checker says so by itself
+
+        def __aiter__(self) -> NoReturn:
+            raise self._unsaid()
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if hasattr(type(self._stream), name) and not name.startswith("_"):
+                raise self._unsaid()
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def _unsaid(self) -> NoSuchMember:
+        return NoSuchMember(f"{self._rules} says how the stream is cut, and not what is wanted of each window: add {AGGREGATES}")
 
     def count(self, field: Any = None) -> Stream[Window]:
         """Return a stream of windows with the number of their records; with a field, of those that have it."""
@@ -183,6 +202,8 @@ class Windowed:
     def _windows(self, aggregates: list[Aggregate], make: type[AnyWindow]) -> Stream[Any]:
         stream = self._stream
         source = WindowSource(self._rules, Recipe(self._rules.by, aggregates, make))
+        if stream._source.is_merge:
+            source.take_after(stream._source)
         made = stream._chain(combined=[stream])
         made._origin = stream
         made._reads(source)
@@ -190,8 +211,12 @@ class Windowed:
 
 
 def _check_name(name: str) -> None:
-    if name in OWN_FIELDS or name.startswith("_") or keyword.iskeyword(name):
+    if name in OWN_FIELDS:
         raise InvalidValue(f"a window cannot have an aggregate that is called {name}, which it has already: give another name")
+    if name.startswith("_") or keyword.iskeyword(name):
+        raise InvalidValue(
+            f"a window cannot have an aggregate that is called {name}, which is no name for a field: give another name"
+        )
 
 
 class WindowSource(StreamsSource):
@@ -220,7 +245,9 @@ class WindowSource(StreamsSource):
 
     def again(self) -> WindowSource:
         """Return the same with windows of its own."""
-        return WindowSource(self.rules, self.recipe)
+        source = WindowSource(self.rules, self.recipe)
+        source.take_after(self)
+        return source
 
     def arrived(self, arrivals: list[Arrival]) -> Iterable[Carrier]:
         """Return the windows that these close or change."""
@@ -236,27 +263,26 @@ class WindowSource(StreamsSource):
     def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
         """Know that a loop begins."""
         super().begin(stream, keep_going=keep_going)
-        for feed in self._feeds():
+        for feed in self.feeds:
             if feed.group is not None:
-                feed.note = self._note
+                feed.notes_of[self._named(NOTE)] = partial(self._note, feed)
 
-    def _feeds(self) -> list[Feed]:
-        return [node.feed for node in self.nodes if node.feed is not None]
-
-    def _note(self, tp: TP) -> str:
+    def _note(self, feed: Feed, tp: TP) -> str:
         """Return what whoever reads a partition next has to know: up to which stream time its windows are done."""
-        done_ms = self.engine.done_up_to(tp.partition)
-        return "" if done_ms is None else f"{NOTE}{done_ms}"
+        known = (self.engine.done_up_to(tp.partition), _time_in(feed.noted(tp, self._named(NOTE))))
+        done_ms = max((ms for ms in known if ms is not None), default=None)
+        return "" if done_ms is None else str(done_ms)
 
     def _meet(self) -> None:
         """Drop the windows of partitions that are another consumer's now, and take in what was noted about new ones."""
         closed = {store for store in self._ours if store.closed}
         self.engine.drop({store.tp.partition for store in closed})
-        for store in self.stores - self._ours:
-            for feed in self._feeds():
-                done_ms = _time_in(feed.notes.get(store.tp, ""))
-                if done_ms is not None:
-                    self.engine.know(store.tp.partition, done_ms)
+        fresh = {store.tp.partition for store in self.stores - self._ours}
+        for feed in self.feeds:
+            for tp in tuple(feed.notes):
+                done_ms = _time_in(feed.noted(tp, self._named(NOTE)))
+                if done_ms is not None and tp.partition in fresh:
+                    self.engine.know(tp.partition, done_ms)
         self._ours = (self._ours - closed) | self.stores
 
     def revoked(self, stores: set[AckStore]) -> None:
@@ -280,7 +306,7 @@ class WindowSource(StreamsSource):
     def reopen(self) -> None:
         """Read again; windows of what is read from elsewhere begin anew."""
         super().reopen()
-        if any(node.feed is not None and node.feed.insists for node in self.nodes):
+        if any(feed.insists for feed in self.feeds):
             self.engine.clear()
 
     @property
@@ -305,13 +331,14 @@ class WindowSource(StreamsSource):
 
 
 def _outputs(made: list[Made]) -> list[Carrier]:
-    return [Output(value, cause) if hold is None else Result(value, cause, _letting_go(hold)) for value, cause, hold in made]
+    return [
+        Output.of(value, cause) if hold is None else Result.of(value, cause, _letting_go(hold)) for value, cause, hold in made
+    ]
 
 
 def _time_in(note: str) -> int | None:
-    """Return the time that a note tells; None for a note of somebody else's."""
-    text = note.removeprefix(NOTE)
-    return int(text) if text != note and text.removeprefix("-").isdecimal() else None
+    """Return the time that a note tells; None where there is none."""
+    return int(note) if note.removeprefix("-").isdecimal() else None
 
 
 def _letting_go(hold: Hold) -> Callable[[Output], None]:
@@ -322,23 +349,19 @@ def windowed(stream: Stream[Any], kind: str, size: Any, step: Any, options: Mapp
     """Return a stream cut into windows; see ``Stream.tumbling``, whose options these are."""
     by, grace, emit, idle, max_windows = (options[name] for name in ("by", "grace", "emit", "idle", "max_windows"))
     named = {"tumbling": "size", "hopping": "size", "session": "gap"}[kind]
-    shape = Shape(
-        _milliseconds(named, size, 1), _milliseconds("step", step, 1) if step != 0 else 0, _milliseconds("grace", grace, 0)
-    )
+    step_ms = 0 if kind == "session" else _milliseconds("step" if kind == "hopping" else named, step, 1)
+    shape = Shape(_milliseconds(named, size, 1), step_ms, _milliseconds("grace", grace, 0))
     if shape.step_ms > shape.size_ms:
         raise InvalidValue(f"step={step!r} is longer than size={size!r}: what comes between two windows would be in none")
     if emit not in ("final", "update"):
         raise InvalidValue(f'emit is "final", when a window closes, or "update", at every change; not {emit!r}')
-    idle_s = None if idle is None else seconds(idle)
-    if idle_s is not None and not 0 < idle_s < math.inf:
-        raise InvalidValue(f"idle={idle!r} is no time to wait for: give seconds, or None to wait for the next record")
     if type(max_windows) is not int or max_windows < 1:
         raise InvalidValue(f"max_windows={max_windows!r} leaves no room for a window: give a whole number of 1 or more")
-    return Windowed(stream, Rules(kind, shape, by, emit, idle_s, max_windows))
+    return Windowed(stream, Rules(kind, shape, by, emit, idle_s(idle), max_windows))
 
 
 def _milliseconds(name: str, value: Any, least: int) -> int:
-    length_s = math.nan if value is None else seconds(value)
+    length_s = math.nan if value is None else seconds(value, name)
     whole = math.isfinite(length_s) and math.isclose(round(length_s * 1000), length_s * 1000, rel_tol=1e-9)
     if not whole or round(length_s * 1000) < least:
         raise InvalidValue(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections import Counter
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("unhurried")
 
+# A shell has what it runs in the background ignore Ctrl+C, and children inherit that: programs that tests interrupt too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 FIXTURES = {"kafka": ("kafka", "own_kafka"), "browser": ("chromium",)}
 MISSING: dict[str, Callable[[], str | None]] = {"kafka": harness.missing, "browser": browser.missing}
 IN_CI = bool(os.environ.get("CI"))
 
-skipped: Counter[tuple[str, str]] = Counter()
+MARKED = "with the marker"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -47,13 +52,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 def _skip_without(item: pytest.Item) -> None:
     for marker, missing in MISSING.items():
         if item.get_closest_marker(marker) and (reason := missing()):
-            skipped[marker, reason] += 1
-            item.add_marker(pytest.mark.skip(reason=reason))
+            item.add_marker(pytest.mark.skip(reason=f"{MARKED} {marker}: {reason}"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for (marker, reason), count in skipped.items():
-        terminalreporter.write_line(f"SKIPPED: {count} tests with the marker {marker}: {reason}", yellow=True)
+    # From the reports: with several workers, what collects is not what sums up.
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", ()))
+    for reason, count in reasons.items():
+        if reason.startswith(MARKED):
+            terminalreporter.write_line(f"SKIPPED: {count} tests {reason}", yellow=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.workers import ByWhatTheyShare
+
+    return ByWhatTheyShare(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -297,7 +297,19 @@ def test_seconds_reads_fausts_kinds_of_time(given: Any, expected: float) -> None
     assert seconds(given) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("given", ["soon", "1/x", [1], "/m"])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("0.5s", 0.5), ("2d", 172800), ("1w", 604800)]
+)
+def test_seconds_are_text_too(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+def test_an_error_of_seconds_names_the_option() -> None:
+    with pytest.raises(sl.InvalidValue, match="grace='5x' is no time"):
+        seconds("5x", "grace")
+
+
+@pytest.mark.parametrize("given", ["soon", "1/x", [1], "/m", True, b"5", "-5m", "5 m", "m", ""])
 def test_seconds_says_what_it_takes(given: Any) -> None:
     with pytest.raises(ValueError, match="10/m"):
         seconds(given)

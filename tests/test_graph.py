@@ -153,6 +153,16 @@ def test_a_join_is_named_with_its_times(app: sl.App) -> None:
     assert node.label == "LeftJoin on the key within 10 s grace 5 s"
 
 
+def test_a_join_is_named_with_what_closes_its_windows_and_how_long_it_waits(app: sl.App) -> None:
+    both = app.topic("orders").stream().combine(app.topic("payments").stream(), max_idle=0.5)
+    (node,) = [node for node in both.left_join(within=10, idle=30, max_per_key=1000).graph().nodes if node.kind == "join"]
+    assert node.label == "LeftJoin on the key within 10 s max_per_key 1,000 idle 30 s max_idle 0.5 s"
+    (node,) = [node for node in both.graph().nodes if node.kind == "join"]
+    assert node.label == "combine max_idle 0.5 s"
+    (node,) = [node for node in app.topic("o").stream().tumbling(5, idle=30).count().graph().nodes if node.kind == "window"]
+    assert node.label == "tumbling(5, idle=30) count()"
+
+
 def test_a_join_that_is_combined_with_another_topic_is_drawn_before_that(app: sl.App) -> None:
     joined = (app.topic("orders").stream() & app.topic("payments").stream()).left_join()
     combined = joined.combine(app.topic("views").stream())
@@ -189,7 +199,7 @@ def test_a_table_is_a_side_in_which_is_looked_up(app: sl.App) -> None:
         "Stream: Topic: orders > LeftJoin on Order.account_id",
         "table users > LeftJoin on Order.account_id",
         "dict > LeftJoin on Order.account_id",
-        "LeftJoin on Order.account_id > Stream: Table: users&dict",
+        "LeftJoin on Order.account_id > Stream: Topic: orders&Table: users&dict",
     ]
     assert [edge.lookup for edge in graph.edges] == [False, False, False, True, True, False]
     assert graph.source.count("style=dotted") == 2

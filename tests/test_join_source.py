@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -104,6 +105,20 @@ async def test_three_sides(app: sl.App) -> None:
     assert rows[0].side_2 == Payment(order_id=1)
 
 
+async def test_a_function_that_returns_a_key_with_none_in_it_matches_nothing_and_neither_do_such_fields(app: sl.App) -> None:
+    for fields in ((Payment.order_id, Payment.shop), (lambda value: (value.order_id, value.shop),) * 2):
+        sides = Sides(app)
+        joined = sides.combined.left_join(*fields, within=10)
+        for at, (side, order_id) in enumerate([(0, None), (1, None), (0, 1), (1, 1)]):
+            await sides.put((float(at), side, Payment(order_id=order_id)))
+        await sides.put((100.0, 1, Payment(order_id=2)))
+        rows = await first(2, joined)
+        assert [(row.left.order_id, row.right and row.right.order_id, row.key) for row in rows] == [
+            (1, 1, (1, "s")),
+            (None, None, None),
+        ]
+
+
 async def test_composite_keys_callables_and_message_keys(app: sl.App) -> None:
     for fields in (
         (Order.id, Order.shop, Payment.order_id, Payment.shop),
@@ -172,12 +187,43 @@ async def test_on_merge_of_a_subclass_gets_the_rows(app: sl.App) -> None:
     assert await first(1, joined) == [("merged", (("merged", 1), 2))]  # the left side is such a stream too
 
 
+async def test_topics_behind_a_joined_side_need_as_many_partitions_too(app: sl.App) -> None:
+    topics = [app.topic(name, partitions=count) for name, count in (("a", 2), ("b", 2), ("c", 3))]
+    for topic in topics:
+        await topic.declare()
+    one, other, third = (topic.stream(start="earliest", stop="end") for topic in topics)
+    joined = (one & other).inner_join().combine(third).inner_join()
+    with pytest.raises(sl.ImproperlyConfigured, match=r"topics 'a' \(2 partitions\) and 'c' \(3 partitions\) cannot be joined"):
+        await rest(joined)
+
+
+async def test_a_stream_joined_with_itself_says_how_to_join_a_topic_with_itself(app: sl.App) -> None:
+    stream = app.stream([1])
+    with pytest.raises(sl.ImproperlyConfigured, match="make two streams of it"):
+        await rest((stream & stream).inner_join())
+
+
 @pytest.mark.parametrize("method", ["join", "left_join", "inner_join", "outer_join"])
 async def test_a_join_of_one_stream_says_what_is_missing(app: sl.App, method: str) -> None:
     stream = app.channel().stream()
     for lonely in (stream, stream & stream):
         with pytest.raises(sl.ImproperlyConfigured, match=r"this & other|two streams"):
             await first(1, getattr(lonely, method)(Order.id))
+
+
+async def test_times_are_seconds_timedeltas_or_text(sides: Sides) -> None:
+    strategies = [
+        sides.combined.inner_join(within=within, idle=idle).join_strategy
+        for within, idle in ((90, 120), (timedelta(seconds=90), timedelta(minutes=2)), ("90s", "2m"), ("1m30s", "0.5m"))
+    ]
+    assert [join and (join.within_s, join.idle_s) for join in strategies] == [(90, 120)] * 3 + [(90, 30)]
+
+
+async def test_what_says_nothing_to_a_join_is_refused_with_what_would(sides: Sides) -> None:
+    with pytest.raises(sl.InvalidType, match="no option window=: its options are within, grace, max_per_key, idle"):
+        sides.combined.inner_join(window=10)  # type: ignore[call-arg]
+    with pytest.raises(sl.InvalidType, match=r"Order is a whole model: give one of its fields, such as Order.id"):
+        sides.combined.inner_join(Order, Payment)
 
 
 async def test_what_cannot_be_joined_by_is_refused_at_the_call(sides: Sides) -> None:
@@ -190,8 +236,8 @@ async def test_what_cannot_be_joined_by_is_refused_at_the_call(sides: Sides) -> 
         combined.inner_join("id")
     with pytest.raises(ValueError, match="2 sides are joined by 2 functions"):
         combined.inner_join(len)
-    for bad in ({"within": -1}, {"grace": math.nan}, {"max_per_key": 0}, {"idle": "x"}):
-        with pytest.raises(ValueError, match=next(iter(bad)) if "idle" not in bad else "no time"):
+    for bad in ({"within": -1}, {"grace": math.nan}, {"max_per_key": 0}, {"max_per_key": 2.5}, {"idle": "x"}, {"idle": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(bad))}="):
             combined.inner_join(**bad)
 
 

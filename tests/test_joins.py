@@ -91,3 +91,20 @@ def test_a_combined_stream_says_what_it_combines(app: sl.App, stream: sl.Stream[
     both = stream & app.topic("foo").stream()
     assert "Topic: foo" in repr(both)
     assert both.shortlabel.endswith("&Topic: foo")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda app: app.topic("foo"), r"give stream\(\) of Topic: foo"),
+        (lambda app: app.channel(), r"give stream\(\) of Channel"),
+        (lambda _: "foo", r"app.topic\('foo'\).stream\(\), or app.table\('foo'\)"),
+        (lambda _: [1, 2], r"app.stream\(...\) of what is \[1, 2\]"),
+        (lambda _: None, "None is neither"),
+        (lambda app: app.topic("foo").stream().tumbling(5), r"what is wanted of each window"),
+    ],
+)
+def test_what_is_no_stream_is_not_combined(app: sl.App, stream: sl.Stream[Any], make: Any, said: str) -> None:
+    with pytest.raises(sl.InvalidType, match=f"streams and tables: .*{said}"):
+        stream & make(app)
+    assert stream.get_active_stream() is stream

@@ -130,10 +130,64 @@ def test_a_table_is_never_the_side_that_is_kept(app: sl.App, method: str, table:
         getattr(combined, method)()
 
 
-def test_a_table_is_joined_with_one_stream(app: sl.App) -> None:
-    both = app.topic("orders").stream() & app.topic("payments").stream()
-    with pytest.raises(sl.NotSupported, match="Topic: orders, Topic: payments at once: join the streams first"):
-        both.combine({}).inner_join()
+@pytest.mark.parametrize("order", ["listed", "nested", "chained", "table first", "table nested"])
+async def test_of_several_streams_each_value_of_any_is_looked_up(app: sl.App, orders: Any, order: str) -> None:
+    shipments = app.topic("shipments", value_type=Shipment, partitions=3)
+    for account, time_s in (("bob", 1), ("zoe", 9e9)):
+        await shipments.send(value=Shipment(account=account), timestamp=time_s)
+    a, b = reading(orders), reading(shipments)
+    combined = {
+        "listed": lambda: a.combine(b, ACCOUNTS),
+        "nested": lambda: (a & b).combine(ACCOUNTS),
+        "chained": lambda: a & b & ACCOUNTS,
+        "table first": lambda: a & ACCOUNTS & b,
+        "table nested": lambda: a & (b & ACCOUNTS),
+    }[order]()
+    joined = combined.left_join(Order.account, Shipment.account)
+    found = [(row.left.account, row.right) for row in await rest(joined)]
+    assert found == [("bob", None), ("ada", "gold"), ("bob", None), ("eve", None), ("zoe", None)]
+    assert sorted(joined.shortlabel.removeprefix("Stream: ").split("&")) == ["Topic: orders", "Topic: shipments", "dict"]
+
+
+async def test_of_several_streams_each_value_is_acked_where_it_came_from(app: sl.App, orders: Any) -> None:
+    shipments = app.topic("shipments", value_type=Shipment, partitions=1)
+    await shipments.send(value=Shipment(account="ada"), timestamp=1)
+    streams = [topic.stream(group="g") for topic in (orders, shipments)]
+    joined = (streams[0] & streams[1]).combine({"ada": 1}).inner_join(Order.account, Shipment.account)
+    joined.run()
+    await until_committed(app, sl.TP("orders", 0), 3)
+    await until_committed(app, sl.TP("shipments", 0), 1)
+    assert joined.stats().counters == {"matched": 2, "unmatched": 2}
+    await joined.stop()
+
+
+def test_options_of_windows_are_refused(app: sl.App) -> None:
+    combined = app.topic("orders").stream().combine({})
+    options: list[dict[str, Any]] = [{"within": 0}, {"grace": 1}, {"idle": 1}, {"max_per_key": 1}]
+    for option in options:
+        with pytest.raises(sl.InvalidValue, match=r"looked up at once.*within=10\).combine\(table\)"):
+            combined.left_join(**option)
+
+
+def test_one_function_gives_the_key(app: sl.App) -> None:
+    with pytest.raises(sl.InvalidValue, match="one function, of the stream's value; 2 were given"):
+        app.topic("orders").stream().combine({}).left_join(len, len)
+
+
+async def test_a_function_that_would_have_to_be_awaited_is_refused(app: sl.App) -> None:
+    async def key(value: Any) -> Any:
+        return value
+
+    with pytest.raises(sl.InvalidType, match="plain one"):
+        await rest(app.stream([1]).combine({}).left_join(key))
+
+
+async def test_what_was_found_and_what_was_not_is_counted(app: sl.App, orders: Any) -> None:
+    for method, found in (("inner_join", (1, 2)), ("left_join", (1, 2))):
+        joined = getattr(reading(orders).combine(ACCOUNTS, {"ada": 1}), method)(Order.account)
+        await rest(joined)
+        assert joined.stats().counters == dict(zip(("matched", "unmatched"), found, strict=True))
+        assert "1 matched, 2 unmatched" in repr(joined.stats())
 
 
 async def test_the_streams_processors_come_before_the_lookup_and_the_results_after_it(app: sl.App, orders: Any) -> None:
@@ -349,8 +403,10 @@ async def test_a_table_that_fails_is_an_error_of_the_stream(app: sl.App, orders:
 
 
 async def test_a_key_that_cannot_be_looked_up_is_an_error(app: sl.App) -> None:
-    with pytest.raises(TypeError, match="unhashable"):
-        await rest(app.stream([[1]]).combine({}).left_join(lambda value: value))
+    tables: list[dict[Any, Any]]
+    for tables in ([{}], [{}, {}]):
+        with pytest.raises(sl.InvalidType, match=r"\[1\] is no key of a table \(unhashable type: 'list'\): look up a text"):
+            await rest(app.stream([[1]]).combine(*tables).left_join(lambda value: value))
 
 
 async def test_what_fails_can_be_put_through_again(app: sl.App, orders: Any) -> None:
@@ -369,7 +425,8 @@ async def test_what_fails_can_be_put_through_again(app: sl.App, orders: Any) -> 
 def test_what_it_is_called(app: sl.App) -> None:
     stream = app.topic("orders").stream()
     joined = stream.combine(app.table("accounts"), {"a": 1}).left_join()
-    assert joined.shortlabel == "Stream: Table: accounts&dict"
+    assert joined.shortlabel == "Stream: Topic: orders&Table: accounts&dict"
+    assert "Topic: orders" in repr(joined)
     assert "<Table: accounts idle, 0 keys>" in repr(joined)
     assert "'a'" not in repr(joined)
     assert {node.kind for node in joined.graph().nodes} >= {"table", "join", "stream", "topic"}

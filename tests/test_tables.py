@@ -104,6 +104,7 @@ async def test_what_cannot_be_decoded_is_kept_as_an_error_and_the_key_keeps_its_
     assert table == {1: 1, 2: 3}
     assert [(entry.offset, type(entry.error)) for entry in table.errors] == [(1, sl.ValueDecodeError), (2, sl.KeyDecodeError)]
     assert (await app.table(topic).ready()).errors.total == 2
+    assert repr(table).endswith("keys, 2 errors>")
 
 
 async def test_on_error_may_give_a_value(app: sl.App, topic_name: str) -> None:
@@ -379,3 +380,17 @@ async def test_snapshots_are_whole_while_it_changes(app: sl.App, topic_name: str
         numbers = [value for _, value in pairs]
         assert numbers == sorted(numbers, reverse=True)
         assert numbers[0] - numbers[-1] <= 1
+
+
+async def test_it_cannot_be_written_to_and_says_what_can(app: sl.App) -> None:
+    table: Any = app.table("users")
+    with pytest.raises(sl.NotSupported, match=r"await app.topic\('users'\).send\(key=\.\.\., value="):
+        table["ada"] = 1
+    with pytest.raises(sl.NotSupported, match="a value of None deletes the key"):
+        del table["ada"]
+
+
+def test_several_topics_are_no_table(app: sl.App) -> None:
+    for topic in (app.topic("a", "b"), app.topic(pattern="a.*")):
+        with pytest.raises((sl.InvalidType, sl.InvalidValue), match="a table is made of one topic"):
+            app.table(topic)

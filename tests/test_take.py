@@ -123,6 +123,12 @@ async def test_the_time_can_count_from_the_first_value(channel: sl.Channel[Any])
     assert await seconds_after_the_value(channel.stream(), within_from="first") > 0.98
 
 
+async def test_the_time_counts_from_the_first_value_in_the_background_too(channel: sl.Channel[Any]) -> None:
+    stream = channel.stream().run()
+    assert await seconds_after_the_value(stream, within_from="first") > 0.98
+    await stream.stop()
+
+
 async def test_no_time_begins_before_the_first_value_when_it_counts_from_there(channel: sl.Channel[Any]) -> None:
     stream = channel.stream()
     task = asyncio.create_task(first(1, stream.take(2, within=0.02, within_from="first")))

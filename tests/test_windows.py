@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
@@ -237,6 +238,36 @@ async def test_a_group_commits_what_is_before_the_open_windows(topic: sl.Topic[O
     await again.stop()
 
 
+async def test_windows_of_a_joined_stream_in_a_group_are_not_handed_out_at_a_stop_and_come_whole_to_the_next(
+    app: sl.App, topic: sl.Topic[Order], topic_name: str
+) -> None:
+    again = app.topic(f"{topic_name}-again", key_type=str, value_type=Order, partitions=4)
+    topics = (topic, again)
+
+    def made() -> sl.Stream[Any]:
+        one, other = (each.stream(group=topic_name, start="earliest") for each in topics)
+        return (one & other).inner_join(within=0).tumbling(60).sum("left.price")
+
+    for each in topics:
+        await write(each, (0, "DE", 1), (30, "DE", 2), (60, "DE", 3), (61, "DE", 4), partition=0)
+    windows, got = made(), list[Any]()
+
+    async def read() -> None:
+        async for window in windows:
+            got.extend(parts([window]))
+
+    reader = asyncio.create_task(read())
+    await until(lambda: got == [("DE", 0.0, 60.0, 2, 3.0)] and counters(windows)["open_windows"] == 1)
+    await windows.stop()
+    await reader
+    assert len(got) == 1
+    for each in topics:
+        await write(each, (120, "DE", 5), partition=0)
+    windows = made()
+    assert parts(await first(1, windows)) == [("DE", 60.0, 120.0, 2, 7.0)]
+    await windows.stop()
+
+
 async def test_with_noack_acking_the_event_of_a_window_acks_its_records(topic: sl.Topic[Order], topic_name: str) -> None:
     await write(topic, (0, "DE", 1), (30, "DE", 2), (60, "DE", 3), (120, "DE", 4), partition=0)
     stream = topic.stream(group=topic_name, start="earliest").tumbling(60).sum(Order.price).noack()
@@ -318,3 +349,69 @@ def test_a_windowing_says_what_it_is_and_what_comes_next(app: sl.App) -> None:
     text = repr(channel.stream().hopping(60, 30, by=Order.country, grace=5))
     assert text.startswith("<hopping(60, 30, by=Order.country, grace=5) of ")
     assert "sum(field)" in text
+
+
+@pytest.mark.parametrize("step", [0, "0s", timedelta(0)])
+def test_hopping_windows_have_a_step(app: sl.App, step: Any) -> None:
+    with pytest.raises(sl.InvalidValue, match="step="):
+        app.topic("orders").stream().hopping(60, step)
+
+
+def test_lengths_are_seconds_timedeltas_or_text(app: sl.App) -> None:
+    stream = app.topic("orders").stream()
+    for size, step, grace in (
+        (300, 30, 90),
+        (timedelta(minutes=5), timedelta(seconds=30), timedelta(seconds=90)),
+        ("5m", "30s", "1m30s"),
+    ):
+        assert repr(stream.hopping(size, step, grace=grace)).startswith("<hopping(300, 30, grace=90)")
+    with pytest.raises(sl.InvalidValue, match="size='5x' is no time: give seconds, a timedelta, text such as"):
+        stream.tumbling("5x")
+    with pytest.raises(sl.InvalidValue, match="idle='x' is no time"):
+        stream.tumbling("5m", idle="x")
+
+
+async def test_cut_streams_say_that_an_aggregate_is_missing(app: sl.App) -> None:
+    cut: Any = app.topic("orders").stream().tumbling(60)
+    uses: list[Callable[[], Any]] = [lambda: cut.take, lambda: cut.run, lambda: cut.to_frame, lambda: aiter(cut)]
+    for use in uses:
+        with pytest.raises(sl.NotSupported, match=r"tumbling\(60\) says how the stream is cut.*add count\(\), sum"):
+            use()
+    with pytest.raises(AttributeError, match="no attribute 'median'"):
+        _ = cut.median
+
+
+def test_a_model_or_a_pair_the_wrong_way_round_is_no_field(app: sl.App) -> None:
+    cut = app.topic("orders").stream().tumbling(60)
+    with pytest.raises(sl.InvalidType, match=r"Order is a whole model: give one of its fields, such as Order.country"):
+        app.topic("orders").stream().tumbling(60, by=Order).count()
+    with pytest.raises(sl.InvalidValue, match=r"wrong way round: give \(Order.price, 'sum'\)"):
+        cut.agg(total=("sum", Order.price))
+    with pytest.raises(sl.InvalidValue, match="called class, which is no name"):
+        cut.agg(**{"class": "count"})
+
+
+async def test_a_key_that_would_have_to_be_awaited_is_an_error(topic: sl.Topic[Order]) -> None:
+    await write(topic, (0, "DE", 1))
+    windows = finite(topic).tumbling(60, by=lambda order: asyncio.sleep(0, order.country)).count()
+    assert await rest(windows) == []
+    assert "would have to be awaited" in str(windows.errors[0].error)
+
+
+async def test_a_name_with_dots_is_a_path_unless_there_is_such_an_entry(app: sl.App) -> None:
+    values = [
+        {"who": {"city": "Rome"}, "n": {"x": 1}},
+        {"who.city": "Oslo", "who": {"city": "Rome"}, "n": {"x": 2}},
+        {"who": None, "n": {}},
+        {},
+    ]
+    stream = app.stream(values)
+    windows = await rest(stream.tumbling(1e9, by="who.city").sum("n.x"))
+    assert {window.key: window.value for window in windows} == {"Rome": 1, "Oslo": 2, None: 0}
+
+
+async def test_rows_of_joins_are_counted_by_names_as_their_frames_have(app: sl.App, topic: sl.Topic[Order]) -> None:
+    await write(topic, (0, "DE", 1), (1, "DE", 2), (2, "FR", 4))
+    joined = (finite(topic) & finite(topic)).inner_join(Order.country, within=60)
+    windows = await rest(joined.tumbling(60, by="left.country").sum("right.price"))
+    assert sorted((window.key, window.value) for window in windows) == [("DE", 6), ("FR", 4)]

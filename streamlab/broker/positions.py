@@ -52,7 +52,8 @@ LATE_RECORDS = 100_000
 LIMIT = 1 << 62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-AGO = re.compile(r"-((?:\d+(?:\.\d+)?[smhdw])+)")
+LENGTH = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
+AGO = re.compile(rf"-({LENGTH.pattern})")
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 NUMBER = re.compile(r"-?\d+")
 

@@ -29,6 +29,8 @@ State = Literal["idle", "connecting", "reading", "retrying", "ended", "stopped",
 STOP_S = 2.0
 ISOLATIONS = get_args(Isolation)
 BROKER_TIMEOUT_S = 60.0
+BETWEEN = "; "
+"""Stands between notes."""
 
 
 class Feed:
@@ -79,10 +81,11 @@ class Feed:
         Set before ``begin``: feeds of the group that say the same here are assigned the same partition numbers.
     generation : int
         Group mode: that of the latest assignment.
-    note : callable, optional
-        Set before ``begin``: gives a note to commit with a partition's offset. Called on the I/O thread.
+    notes_of : dict of str to callable
+        Added to before ``begin``, by whoever makes something of what is read: what it has to tell whoever reads a partition next, under a name
+        of its own. Called on the I/O thread. It is committed with the partition's offset.
     notes : dict of TP to str
-        The notes that were committed when partitions were assigned.
+        What was committed so when partitions were assigned; see ``noted``.
     stores : dict of TP to AckStore
         Group mode: what is handed out and acked, of the partitions that are ours.
     """
@@ -126,7 +129,7 @@ class Feed:
         self.insists = False
         self.together = ""
         self.generation = -1
-        self.note: Callable[[TP], str] | None = None
+        self.notes_of: dict[str, Callable[[TP], str]] = {}
         self.notes: dict[TP, str] = {}
         self.start_offsets: dict[TP, int] = {}
         self.end_offsets: dict[TP, int] | None = None
@@ -144,6 +147,16 @@ class Feed:
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def note(self, tp: TP) -> str:
+        """Return what is to be committed with a partition's offset."""
+        told = ((name, tell(tp)) for name, tell in tuple(self.notes_of.items()))
+        return BETWEEN.join(f"{name} {text}" for name, text in told if text)
+
+    def noted(self, tp: TP, name: str) -> str:
+        """Return what was told under a name when the partition was assigned; nothing for nothing."""
+        parts = self.notes.get(tp, "").split(BETWEEN)
+        return next((part.removeprefix(f"{name} ") for part in parts if part.startswith(f"{name} ")), "")
 
     @property
     def is_pattern(self) -> bool:

@@ -143,7 +143,7 @@ class Member(Pump):
 
     async def _read_notes(self, tps: frozenset[TP]) -> None:
         feed = self.feed
-        if feed.note is not None and feed.group is not None:
+        if feed.notes_of and feed.group is not None:
             committed = await feed.broker.committed(feed.group, tps)
             feed.notes = {tp: at.note for tp, at in committed.items() if isinstance(at, Commit)}
 
@@ -195,9 +195,8 @@ class Member(Pump):
     async def _commit(self, tps: Iterable[TP]) -> None:
         stores = self.feed.stores
         offsets = {tp: at for tp in tps if tp in stores and (at := stores[tp].committable) is not None}
-        note = self.feed.note
-        if note is not None:  # after the offsets: it may know of more than they do, but not of less
-            offsets = {tp: Commit.noted(at, note(tp)) for tp, at in offsets.items()}
+        if self.feed.notes_of:  # after the offsets: it may know of more than they do, but not of less
+            offsets = {tp: Commit.noted(at, self.feed.note(tp)) for tp, at in offsets.items()}
         changed = {tp: at for tp, at in offsets.items() if self._committed.get(tp) != at}
         if changed and self.reader is not None:
             await self.reader.commit(changed)

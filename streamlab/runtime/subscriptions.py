@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from streamlab.baskets import KeptRecord
@@ -82,6 +83,8 @@ async def subscribed(
                     yield value
                     continue
                 basket.put(value, item, opened)
+                if len(basket.gathered) == 1 and basket.first_s and timer is not None:
+                    timer.begin(perf_counter(), basket.first_s)
                 if len(basket.gathered) >= basket.wanted:
                     yield FULL
             if drive.ended and not queue.items:

@@ -68,7 +68,7 @@ def _sides(row: Row) -> list[dict[str, Any]]:
     if not isinstance(joined, Joined) or not hasattr(joined, "_made"):  # what a table gave is no message
         return []
     kind: Any = type(joined)
-    return [_side(name, one) for name, one in zip(kind.__match_args__, joined._made[1], strict=True)]
+    return [_side(name, one) for name, one in zip(kind.__match_args__, joined._made[1:], strict=True)]
 
 
 def _side(name: str, arrival: Arrival | None) -> dict[str, Any]:

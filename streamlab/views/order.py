@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from streamlab.errors import InvalidValue
-from streamlab.views.cells import cell, flat
-from streamlab.views.filtering import META, compile_filter
+from streamlab.views.filtering import compile_filter
+from streamlab.views.sorting import SLICE, Sorting
 from streamlab.views.window import Row
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Order", "Page"]
 
-SLICE = 500
-"""So many messages are looked at before the clock is."""
 AGAIN_S = 2.0
 """What is sorted is sorted again this often at most, while messages come."""
 AGAIN_COSTS = 20
@@ -75,7 +74,7 @@ class Order:
         self._gone = 0
         self._era = 0
         self._next = 0
-        self._sorting: _Sorting | None = None
+        self._sorting: Sorting | None = None
         self._sorted: Sequence[int] = ()
         self._sorted_at = self._sort_cost = 0.0
         self._sorted_revision = -1
@@ -185,7 +184,7 @@ class Order:
         if self._sorting is None and self._is_to_be_sorted():
             assert self._sort is not None
             numbers = self._found[:] if self._test is not None else range(self._window.first, self._window.next)
-            self._sorting = _Sorting(self._window, numbers, *self._sort)
+            self._sorting = Sorting(self._window, numbers, *self._sort)
         sorting = self._sorting
         if sorting is None:
             return
@@ -210,64 +209,6 @@ class Order:
         if due:
             self._sort_cost = 0.0
         return due
-
-
-class _Sorting:
-    """One sorting under way: gathers the keys bit by bit, then sorts at once; numbers, then texts, then the rest, then what is missing."""
-
-    def __init__(self, window: Window, numbers: Sequence[int], column: str, descending: bool) -> None:  # noqa: FBT001
-        self.revision = window.revision
-        self._window = window
-        self._numbers = numbers
-        self._read = _reader(column)
-        self._descending = descending
-        self._at = 0
-        self._groups: tuple[list[tuple[Any, int]], ...] = ([], [], [], [])
-
-    def go_on(self, until: float) -> Sequence[int] | None:
-        """Go on for so long; the numbers in order when it is done."""
-        while self._at < len(self._numbers):
-            for row in self._slice():
-                group, key = _key(self._read(row))
-                self._groups[group].append((key, row.seq))
-            if perf_counter() > until:
-                return None
-        ordered = array("q")
-        for pairs in self._groups:
-            pairs.sort(key=_first, reverse=self._descending)
-            ordered.extend(seq for _, seq in pairs)
-        return ordered
-
-    def _slice(self) -> list[Row]:
-        numbers = self._numbers[self._at : self._at + SLICE]
-        self._at += SLICE
-        if isinstance(numbers, range):
-            return self._window.rows(numbers.start, len(numbers)) if numbers else []
-        return [row for number in numbers if (row := self._window.row(number)) is not None]
-
-
-def _first(pair: tuple[Any, int]) -> Any:
-    return pair[0]
-
-
-def _key(value: Any) -> tuple[int, Any]:
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return 3, 0
-    if isinstance(value, int | float):
-        return 0, value
-    return (1, value) if isinstance(value, str) else (2, cell(value)[1])
-
-
-def _reader(column: str) -> Callable[[Row], Any]:
-    if column == "timestamp":
-        return lambda row: row.timestamp_ms
-    if column in META:
-        return lambda row: getattr(row, column)
-    if "." not in column:
-        return lambda row: (
-            row.value.get(column) if type(row.value) is dict and column in row.value else flat(row.value).get(column)
-        )
-    return lambda row: flat(row.value).get(column)
 
 
 def _test(filter_text: str, brush: tuple[float, float] | None) -> Test | None:
@@ -300,6 +241,4 @@ def _clamped(place: int | None, most: int) -> int:
 
 def _count_below(found: array[int], first: int) -> int:
     """Return how many numbers at the beginning are smaller."""
-    from bisect import bisect_left
-
     return bisect_left(found, first) if found and found[0] < first else 0

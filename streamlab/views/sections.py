@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streamlab.describing import inputs, made_by
+from streamlab.describing import made_by, names
 from streamlab.texts import clean
 from streamlab.views.cells import cell, flat
 
@@ -79,9 +79,8 @@ def pipe(shown: ShownStream, batches: LiveBatches | None = None) -> dict[str, An
 
 
 def _called(shown: ShownStream) -> str:
-    """Return what the stream reads: the names of topics where it is made of others."""
-    nodes = inputs(shown.stream)
-    return " & ".join(dict.fromkeys(str(node.channel) for node in nodes))
+    """Return what the stream reads: the names of topics and tables where it is made of others."""
+    return " & ".join(dict.fromkeys(names(shown.stream)))
 
 
 def _partitions(shown: ShownStream) -> str:
@@ -91,8 +90,7 @@ def _partitions(shown: ShownStream) -> str:
     """
     feed = shown.stream.feed
     if shown.stream.combined:
-        counted = {} if shown.stats is None else shown.stats.counters
-        counts = [f"{number:,} {name.replace('_', ' ')}" for name, number in counted.items() if number]
+        counts = [] if shown.stats is None else [f"{number} {name}" for number, name in shown.stats.counted]
         return " · ".join([made_by(shown.stream), *counts])
     if feed is None:
         return shown.stream.mode

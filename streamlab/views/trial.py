@@ -7,10 +7,12 @@ import copy
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from streamlab.baskets import Basket, KeptRecord
+from streamlab.describing import made_by
 from streamlab.errors import InvalidState, InvalidType, InvalidValue, Skip
 from streamlab.events import current_cell
 from streamlab.loops import FOREVER
@@ -183,21 +185,26 @@ def _latest(stream: Stream[Any], n: int) -> list[Row]:
         return shown.window.latest(n)
     peek = None if stream.combined else getattr(stream.channel, "peek", None)
     if peek is None:
-        raise InvalidState("there are no messages to try it on: show the stream first, then preview what came since")
+        raise InvalidState(f"there are no messages to try it on: {_advice(stream)}")
     window = Window(n)
     window.append(peek(n).basket)
     return window.latest(n)
 
 
+def _advice(stream: Stream[Any]) -> str:
+    if not stream.combined:
+        return "show the stream first, then preview what came since"
+    return (
+        f"this stream is made of others ({clean(made_by(stream))}), so that no topic has its values. Show it first, as the last line of a "
+        "cell, then preview what came since. Nothing comes? Give the streams that it is made of start=-1000, or a time"
+    )
+
+
 def _before(stream: Stream[Any], name: str) -> list[Function]:
     """Return the functions of the processors that a processor of this name would come after."""
-    before: list[Function] = []
-    for entry in stream.processors:
-        if entry.name == name:
-            break
-        if entry.enabled and entry.kind not in WRITING:
-            before.append(entry.function)
-    return before
+    lookup = [] if stream._lookup is None else [stream._lookup.apart()]
+    before = takewhile(lambda entry: entry.name != name, stream.processors)
+    return lookup + [entry.function for entry in before if entry.enabled and entry.kind not in WRITING]
 
 
 def _in_a_thread(work: Callable[[], object]) -> None:

@@ -71,6 +71,7 @@ async index => {
   await app.commands.execute('notebook:run-cell');
 }
 """
+SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 ASK = """
 async code => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -281,3 +282,5 @@ def notebook_in(folder: Path, url: str, chromium: str) -> Iterator[Notebook]:
         notebook = Notebook(page, url, name)
         notebook.open()
         yield notebook
+        # Its streams would go on beside the tests of other notebooks.
+        page.evaluate(SHUT_DOWN)

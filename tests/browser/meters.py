@@ -97,7 +97,7 @@ async ([label, state]) => {
 BEGIN = f"""
 code => {{
   window.slDone = false;
-  {KERNEL}.requestExecute({{ code, store_history: false }}).done.then(() => (window.slDone = true));
+  {KERNEL}.requestExecute({{ code, store_history: false, stop_on_error: false }}).done.then(() => (window.slDone = true));
 }}
 """
 STOP_COUNTING = "() => { const found = window.slDeltas; window.slDeltas = null; return found.slice(1); }"
@@ -174,10 +174,11 @@ class Meters:
 
     @contextmanager
     def running(self, code: str) -> Iterator[None]:
-        """Have the kernel run code meanwhile; it must still be at it in the end."""
+        """Have the kernel run code meanwhile; it must still be at it in the end, and is interrupted then."""
         self.page.evaluate(BEGIN, code)
         yield
         assert not self.page.evaluate("() => window.slDone"), "the kernel was done too soon: nothing was proved"
+        self.page.evaluate(f"() => {KERNEL}.interrupt()")
         self.page.wait_for_function("() => window.slDone")
 
     def heap_bytes(self) -> int:

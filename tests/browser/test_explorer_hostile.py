@@ -50,6 +50,7 @@ PWNED = "() => window.pwned"
 def explorer(book: Notebook) -> Explorer:
     explorer = book.show(STREAM)
     expect(explorer.status).to_contain_text("window 5 of 5")
+    explorer.expect_column("text", "texts.length === 5")
     return explorer
 
 
@@ -86,7 +87,7 @@ def test_markup_in_names_of_processors_errors_and_the_graph_is_text(book: Notebo
 
 
 def test_emoji_right_to_left_and_formulas_are_shown_as_they_are(explorer: Explorer) -> None:
-    texts = explorer.column("text")
+    texts = explorer.expect_column("text", "texts.length >= 5")
     assert texts[1] == "\U0001f600 \U0001f469\u200d\U0001f469\u200d\U0001f466"
     assert texts[2].startswith("\u0645\u0631\u062d\u0628\u0627")
     assert "\u202e" not in texts[2]

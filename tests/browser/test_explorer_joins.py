@@ -44,6 +44,8 @@ def test_a_joined_stream_shows_both_sides_and_runs(book: Notebook) -> None:
     explorer.expect_state("live")
     explorer.tab("Messages").click()
     explorer.expect_column("right.paid", "texts.includes('cash')")
+    book.run("await orders.send(key='0', value={'id': 0}, timestamp=1002.0)")
+    expect(explorer.pipeline).to_contain_text("2 buffered \u00b7 2 matched \u00b7 3 unmatched \u00b7 1 late")
     explorer.press("Stop")
     explorer.expect_state("stopped")
 
@@ -54,7 +56,7 @@ def test_windows_show_their_rows_and_stop(book: Notebook) -> None:
     explorer.expect_state("live")
     explorer.expect_column("count", "texts.length === 1 && texts[0] === '4'")
     expect(explorer.pipeline).to_contain_text("tumbling(10, by=()) count()")
-    expect(explorer.pipeline).to_contain_text("1 open windows \u00b7 1 emitted")
+    expect(explorer.pipeline).to_contain_text("1 open window  \u00b7 1 emitted")
     explorer.press("Stop")
     explorer.expect_state("stopped")
     explorer.expect_column("count", "texts.join() === '4,1'")

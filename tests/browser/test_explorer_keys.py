@@ -109,7 +109,7 @@ def test_keys_in_the_inspector(explorer: Explorer) -> None:
         close.focus()
         explorer.page.keyboard.press(key)
     close.click()
-    amount = explorer.column("amount")[3]
+    amount = explorer.expect_column("amount", "texts.length > 3")[3]
     tree = explorer.open_message(f"a{amount}").get_by_role("treeitem").first
     for key in ("d", "d", "b", "a", "m", "x", "Shift+Enter", "Control+f", "ArrowDown", "0", "0"):
         tree.focus()

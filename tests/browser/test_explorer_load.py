@@ -44,8 +44,8 @@ explorer.shown.window.on_full = None
 runner.start()
 explorer
 """
-SLEEP = "import time; time.sleep(6)"
-BUSY = "import time\nuntil = time.time() + 6\nwhile time.time() < until: sum(i * i for i in range(1000))"
+SLEEP = "import time; time.sleep(60)"
+BUSY = "while True: sum(i * i for i in range(1000))"
 PER_S = 10
 BYTES_PER_S = 2_000_000
 BLOCK = "ms => { const until = performance.now() + ms; while (performance.now() < until); }"
@@ -138,7 +138,7 @@ def test_without_subshells_it_says_so_and_catches_up(loaded: Notebook, tmp_path:
         notebook.open()
         explorer = notebook.show(FLOOD)
         expect(explorer.root.locator(".sl-banner")).to_be_visible()
-        with Meters(page).running("import time; time.sleep(2)"):
+        with Meters(page).running(SLEEP):
             explorer.press("Pause")
         explorer.expect_state("paused")  # heard as soon as the cell had ended
         assert notebook.ask("s.paused")

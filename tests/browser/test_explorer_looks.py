@@ -62,7 +62,8 @@ def theme(request: pytest.FixtureRequest, book: Notebook) -> Iterator[str]:
 
 def test_nothing_serious_is_found_by_axe_in_any_tab(explorer: Explorer, theme: str, tmp_path: Path) -> None:
     found = {"messages": violations(explorer.page)}
-    explorer.open_message(f"a{explorer.column('amount')[3]}")
+    amount = explorer.expect_column("amount", "texts.length > 3")[3]
+    explorer.open_message(f"a{amount}")
     found["message"] = violations(explorer.page)
     explorer.tab("Errors").click()
     errors = explorer.root.get_by_role("list", name="Errors").get_by_role("listitem")

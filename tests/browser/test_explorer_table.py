@@ -252,7 +252,7 @@ def test_columns_are_resized_by_mouse_and_by_keys(explorer: Explorer) -> None:
 
 def test_a_row_opens_the_whole_message(explorer: Explorer) -> None:
     follow(explorer, on=False)
-    number = explorer.column("amount")[2]
+    number = explorer.expect_column("amount", "texts.length > 2")[2]
     panel = explorer.open_message(f"a{number}")
     facts = panel.locator("dl.sl-facts").first
     expect(facts).to_contain_text("orders")

@@ -60,10 +60,10 @@ async def test_replacing_a_processor_under_load_loses_and_doubles_nothing(
     async with app_on(kafka.url) as app:
         stream = app.topic(topic_name).stream(start="earliest", stop="end")
         browser = Browser(stream.explore())
-        stream.pause()
         browser.explorer.shown.window.on_full = None
-        browser.do("apply", name="", code=code(0))
         await until(lambda: stream.feed is not None and stream.feed.start_offsets)
+        stream.pause()  # not before: a stream that is paused before it has begun does not begin
+        browser.do("apply", name="", code=code(0))
         await stream.restart(start="earliest")
         seen = Seen()
         drive(stream, tap=seen.note)

@@ -39,19 +39,19 @@ def history(seed: str) -> list[tuple[int, str, int]]:
     return rows
 
 
-def record(at_ms: int, key: str, number: int, partition: int) -> Rec:
-    return Rec(json.dumps({"n": number}), key=key, partition=partition, timestamp_ms=at_ms)
+def record(at_ms: int, key: str, number: int, partition: int, ident: int) -> Rec:
+    return Rec(json.dumps({"n": number, "id": ident}), key=key, partition=partition, timestamp_ms=at_ms)
 
 
-async def write(kafka: KafkaCluster, topic: str) -> list[tuple[int, str, int]]:
-    """Write the history, and at its end a record in each partition that closes all windows."""
-    rows = history(topic)
+async def write(kafka: KafkaCluster, *topics: str) -> list[tuple[int, str, int]]:
+    """Write the history into each of the topics, and at its end a record in each partition that closes all windows."""
+    rows = history(topics[0])
     end_ms = rows[-1][0] + 100_000
-    await plainly(client.create_topic, kafka.bootstrap, topic, PARTITIONS)
-    last = [record(end_ms, LAST, 0, partition) for partition in range(PARTITIONS)]
-    await plainly(
-        client.produce, kafka.bootstrap, topic, [record(*row, partition=int(row[1]) % PARTITIONS) for row in rows] + last
-    )
+    records = [record(*row, partition=int(row[1]) % PARTITIONS, ident=number) for number, row in enumerate(rows)]
+    records += [record(end_ms, LAST, 0, partition, -partition - 1) for partition in range(PARTITIONS)]
+    for topic in topics:
+        await plainly(client.create_topic, kafka.bootstrap, topic, PARTITIONS)
+        await plainly(client.produce, kafka.bootstrap, topic, records)
     return rows
 
 
@@ -63,7 +63,7 @@ def windows(rows: list[tuple[int, str, int]], kind: str) -> set[str]:
             for cluster in clusters(sorted((at_ms, number) for at_ms, other, number in rows if other == key)):
                 found[key, cluster[0][0], cluster[-1][0] + GAP_MS] = [number for _, number in cluster]
     else:
-        step = SIZE_MS if kind == "tumbling" else STEP_MS
+        step = STEP_MS if kind == "hopping" else SIZE_MS
         for at_ms, key, number in rows:
             first = ((at_ms - SIZE_MS) // step + 1) * step
             for start in range(first, at_ms + 1, step):
@@ -88,12 +88,13 @@ def noted(*paths: Path) -> set[str]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("kind", ["tumbling", "hopping", "session"])
+@pytest.mark.parametrize("kind", ["tumbling", "hopping", "session", "joined"])
 async def test_kill_9_in_the_middle_of_windows_changes_no_window(
     kafka: KafkaCluster, topic_name: str, tmp_path: Path, kind: str
 ) -> None:
-    """Windows may come twice; none is missing, and none comes with only a part of its records."""
-    expected, path, chance = windows(await write(kafka, topic_name), kind), tmp_path / "windows", random.Random(topic_name)
+    """Windows may come twice; none is missing, and none comes with only a part of its records. "joined": those of the pairs of two topics."""
+    topics = [topic_name, f"{topic_name}-again"][: 1 + (kind == "joined")]
+    expected, path, chance = windows(await write(kafka, *topics), kind), tmp_path / "windows", random.Random(topic_name)
     for _ in range(3):
         with script("program_windower.py", kafka.url, topic_name, topic_name, kind, path, 3):
             before = len(noted(path))
@@ -128,7 +129,7 @@ async def test_nothing_of_four_partitions_of_history_is_late(kafka: KafkaCluster
     count = 5_000
     await plainly(client.create_topic, kafka.bootstrap, topic_name, 4)
     for partition in range(4):
-        rows = [record(BEGAN_MS + 100 * number + partition, "k", 1, partition) for number in range(count)]
+        rows = [record(BEGAN_MS + 100 * number + partition, "k", 1, partition, number) for number in range(count)]
         await plainly(client.produce, kafka.bootstrap, topic_name, rows)
     async with app_on(kafka.url) as app:
         stream = app.topic(topic_name).stream(start="earliest", stop="end")

@@ -188,3 +188,13 @@ async def test_a_stopped_feed_that_failed_keeps_its_state(broker: FailingBroker,
     await until(lambda: reading.state == "failed")
     await reading.stop()
     assert reading.state == "failed"
+
+
+def test_notes_of_several_are_one_and_are_told_apart_again(broker: FailingBroker) -> None:
+    feed, tp = Feed(broker, ("orders",), group="g"), TP("orders", 0)
+    assert (feed.note(tp), feed.noted(tp, "joined up to")) == ("", "")
+    feed.notes_of |= {"joined up to": lambda _: "12.5", "nothing": lambda _: "", "2: joined up to": lambda at: str(at.partition)}
+    feed.notes = {tp: feed.note(tp)}
+    told = [feed.noted(tp, name) for name in ("joined up to", "nothing", "2: joined up to", "joined")]
+    assert told == ["12.5", "", "0", "up to 12.5"]
+    assert feed.noted(TP("orders", 1), "joined up to") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -44,6 +45,35 @@ async def test_the_table_of_joined_rows_has_the_fields_of_both_sides(app: sl.App
     assert source["detail"].startswith("LeftJoin on Order.id, Payment.order_id within 10 s · ")
     assert "1 matched" in source["detail"]
     assert "3 unmatched" in source["detail"]
+
+
+async def test_one_open_window_is_no_windows(app: sl.App, explore: Explore) -> None:
+    orders, _ = await written(app)
+    stream = orders.stream(start="earliest").tumbling(10, by=()).count()
+    browser = explore(stream)
+    await until(lambda: browser.explorer.shown.window.messages == 1)
+    assert browser.whole(passed_s=1.0)["pipe"]["nodes"][0]["detail"] == "tumbling(10, by=()) count() · 1 open window · 1 emitted"
+    assert ", 1 open window, 1 emitted" in repr(stream.stats())
+    assert "open window<" in stream._repr_html_()
+    await orders.send(key="9", value={"id": 9}, timestamp=111.0)
+    await orders.send(key="9", value={"id": 9}, timestamp=101.0)
+    await until(lambda: stream.stats().counters["late"] == 1)
+    await stream.stop()
+    assert "open windows" in repr(replace(stream.stats(), counters={"open_windows": 2}))
+
+
+async def test_the_pipeline_names_the_table(app: sl.App, explore: Explore) -> None:
+    orders, _ = await written(app)
+    users = app.table(await declared(app.topic("users", compacting=True)))
+    browser = explore(orders.stream(start="earliest").combine(users).left_join())
+    await until(lambda: browser.explorer.shown.window.messages == 5)
+    source = browser.whole(passed_s=1.0)["pipe"]["nodes"][0]
+    assert (source["label"], source["detail"]) == ("orders & users", "LeftJoin on the key · 5 unmatched")
+
+
+async def declared(topic: sl.Topic[Any]) -> sl.Topic[Any]:
+    await topic.declare()
+    return topic
 
 
 async def test_in_the_graph_only_what_comes_out_of_the_join_has_a_rate(app: sl.App, explore: Explore) -> None:
@@ -126,5 +156,5 @@ async def test_rows_in_the_window_hold_no_batch(app: sl.App, explore: Explore) -
     rows = [value for chunk, _ in browser.explorer.shown.window.chunks() for value in chunk.values]
     assert [row.key for row in rows] == [0, 1, 2]
     assert [[event.message.topic for event in row.events] for row in rows] == [["orders", "payments"]] * 3
-    held = [record.opened.batch.records for row in rows for record in (row._made[0], *row._made[1])]
+    held = [record.opened.batch.records for row in rows for record in row._made]
     assert held == [()] * 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import streamlab as sl
 from streamlab.baskets import Basket
 from streamlab.views.order import Order
+from streamlab.views.sorting import SLICE, Sorting
 from streamlab.views.window import Window
 from tests.views.making import window_of
 
@@ -157,6 +159,21 @@ def test_sorting_is_stable_and_takes_any_mixture(rows: list[Any], descending: bo
     order.arrange(filter_text="", brush=None, sort=["x", "desc" if descending else "asc"])
     settle(order)
     assert [row.seq for row in order.page(100).rows] == brute(rows, descending=descending)
+
+
+@pytest.mark.parametrize("different", [10, 100_000])
+@pytest.mark.parametrize("descending", [False, True])
+def test_many_are_sorted_in_pieces_and_come_out_as_if_at_once(different: int, descending: bool) -> None:
+    chance, window = Random(1), Window()
+    rows = [chance.randrange(different) for _ in range(20_000)]
+    window.append(Basket.of_values([{"x": value} for value in rows]))
+    sorting = Sorting(window, range(20_000), "x", descending)
+    steps, done = 0, None
+    while done is None:
+        done = sorting.go_on(until=0.0)  # one piece
+        steps += 1
+    assert list(done) == brute(rows, descending=descending)
+    assert steps > 2 * 20_000 / SLICE + min(different, 20_000 / SLICE) / 2  # read, parted, and each part sorted
 
 
 async def test_a_sorted_message_that_has_left_the_window_is_empty(app: sl.App) -> None:

@@ -212,9 +212,12 @@ async def test_a_closed_explorer_lets_go_of_messages_and_of_itself(app: sl.App, 
     explorer.close()
     assert explorer.shown.window.messages == 0
     del explorer
-    await asyncio.sleep(0.3)  # a pass of the scheduler may still have it
-    gc.collect()
-    assert (gone(), shown(), window()) == (None, None, None)
+
+    def let_go() -> bool:
+        gc.collect()
+        return (gone(), shown(), window()) == (None, None, None)
+
+    await until(let_go)  # a pass of the scheduler may still have it
 
 
 async def test_the_garbage_collector_waits_for_no_lock(app: sl.App) -> None:

@@ -52,6 +52,52 @@ async def test_the_window_is_tried_when_there_is_one(app: sl.App, explore: Explo
     await stream.stop()
 
 
+async def test_of_a_stream_that_is_made_of_others_what_was_shown_is_tried(app: sl.App, explore: Explore) -> None:
+    topic = await filled(app, 3)
+    read = partial(topic.stream, start="earliest")
+    users = {0: "zero", 2: "two"}
+    by_id = read().combine(users).left_join(lambda order: order["id"])
+    by_id.processors.add(lambda row: row.right, name="user")
+    made = {
+        "combine": read() & read(),
+        "InnerJoin on": (read() & read()).inner_join(),
+        "tumbling": read().tumbling(1, by=()).count(),
+        "LeftJoin on": by_id,
+    }
+    for name, stream in made.items():
+        with pytest.raises(InvalidState, match=f"made of others \\({name}.*Show it first"):
+            stream.preview(str)
+    browser = explore(by_id)
+    await until(lambda: browser.explorer.shown.window.messages == 3)
+    counted = by_id.stats().counters
+    assert counted == {"matched": 2, "unmatched": 1}
+    assert [outcome.after for outcome in by_id.preview(str).outcomes] == ["zero", "None", "two"]
+    before = by_id.preview(lambda row: (row.left["id"], row.right, row.key), name="user")
+    assert [outcome.after for outcome in before.outcomes] == [(0, "zero", 0), (1, None, 1), (2, "two", 2)]
+    assert by_id.stats().counters == counted
+    browser = explore(made["combine"])
+    await until(lambda: browser.explorer.shown.window.messages == 6)
+    assert made["combine"].preview(lambda order: order["id"]).to_frame()["value"].tolist() == [0, 0, 1, 1, 2, 2]
+
+
+async def test_rows_of_joins_and_windows_are_tried_as_they_are(app: sl.App, explore: Explore) -> None:
+    channel = app.channel()
+    joined = (channel.stream() & channel.stream()).inner_join()
+    windows = channel.stream().tumbling(10, by=()).count()
+    browsers = [explore(joined), explore(windows)]
+    for at_s in (1.0, 2.0, 70.0):
+        await channel.send(key="k", value={"at": at_s}, timestamp=at_s)
+    await until(lambda: [browser.explorer.shown.window.messages for browser in browsers] == [5, 1])
+    pairs = joined.preview(lambda row: (row.left["at"], row.right["at"], row.key))
+    assert sorted(outcome.after for outcome in pairs.outcomes) == [
+        (1.0, 1.0, "k"), (1.0, 2.0, "k"), (2.0, 1.0, "k"), (2.0, 2.0, "k"), (70.0, 70.0, "k"),
+    ]  # fmt: skip
+    assert [outcome.after for outcome in windows.preview(lambda window: window.count).outcomes] == [2]
+    assert windows.preview(lambda window: window).to_frame()["count"].tolist() == [2]
+    for stream in (joined, windows):
+        await stream.stop()
+
+
 def some(order: Any) -> Any:
     """Skips, fails and passes."""
     if order["id"] % 3 == 0:
