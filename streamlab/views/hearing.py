@@ -10,6 +10,8 @@ __all__ = ["Hearing", "running_loop"]
 
 DEAF_S = 1.0
 """A loop that does not answer for so long is busy: what browsers say waits."""
+ASK_S = DEAF_S / 2
+"""It is asked so often, of each explorer: cells run on its thread."""
 
 
 class Hearing:
@@ -37,7 +39,7 @@ class Hearing:
         if self._loop is None or self._loop.is_closed():
             self.now_s += passed
         else:
-            if not self._asked:
+            if not self._asked and now - self._answered >= ASK_S:
                 self._asked = True
                 self._loop.call_soon_threadsafe(self._answer)
             if now - self._answered < DEAF_S:

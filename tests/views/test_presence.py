@@ -132,6 +132,19 @@ def test_time_in_which_the_kernel_hears_nothing_does_not_count() -> None:
     assert hearing.now_s <= heard + DEAF_S + 0.1
 
 
+def test_a_loop_is_not_asked_all_the_time() -> None:
+    now = [0.0]
+    loop = Loop()
+    hearing = Hearing(loop, clock=lambda: now[0])  # type: ignore[arg-type] # all that it needs of a loop
+    turns = 0
+    for _ in range(100):
+        now[0] += 0.1
+        hearing.tick()
+        turns += bool(loop.waiting)
+        loop.turn()
+    assert 10 <= turns <= 20
+
+
 def test_without_a_loop_all_time_counts() -> None:
     now = [0.0]
     hearing = Hearing(clock=lambda: now[0])
