@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 __all__ = ["PER_S", "Turns", "turns"]
 
-PER_S = 300.0
+PER_S = 120.0
+"""With twenty streams in turn, cells in between answer as they do when nothing is read."""
 
 
 class Turns:

@@ -18,7 +18,7 @@ from streamlab.views.window import MAX_BYTES
 
 __all__ = ["TOTAL_BYTES", "Shares", "shares"]
 
-TOTAL_BYTES = 1_000_000_000
+TOTAL_BYTES = 4 * MAX_BYTES
 PART = 4
 """They take no more than one part of so many of the machine's memory, or the container's."""
 REST = 8

@@ -169,9 +169,11 @@ test('a window that is smaller because many share the memory says so, and a size
     show({ head: { ...head, window: { ...head.window, ...window } } });
     return el.querySelector('.sl-statusline')?.textContent;
   };
-  expect(status({ sharing: 4 })).not.toContain('share');
-  expect(status({ maxBytes: 5e7, sharing: 0 })).not.toContain('share');
-  expect(status({ maxBytes: 5e7, sharing: 20 })).toContain('at most 50.0 MB: 20 explorers share the memory');
+  const why = (): string | null | undefined => el.querySelector('.sl-statusline .sl-num')?.getAttribute('title');
+  expect([status({ sharing: 4 }), status({ maxBytes: 5e7, sharing: 0 })].join()).not.toContain('at most');
+  expect(why()).toBeNull();
+  expect(status({ maxBytes: 5e7, sharing: 20 })).toContain('at most 50.0 MB');
+  expect(why()).toContain('20 explorers share the memory');
   const press = (label: string): void =>
     [...el.querySelectorAll('button')].find(one => (one.getAttribute('aria-label') ?? one.textContent) === label)?.click();
   const input = (label: string): HTMLInputElement | null => el.querySelector(`input[aria-label="${label}"]`);

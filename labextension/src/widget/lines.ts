@@ -1,7 +1,7 @@
 /** The thin lines: notice, banner, what to do when the stream is over, status. */
 import type { Context } from './context';
 import { act, kernelGone, needsKernel } from './context';
-import { button, h, iconButton, setClass, setText } from './dom';
+import { button, h, iconButton, setAttribute, setClass, setText } from './dom';
 import { bytes, grouped, span } from './format';
 import type { Head, Notice } from './protocol';
 import { isOver } from './toolbar';
@@ -80,11 +80,13 @@ export function endLine(context: Context): { element: HTMLElement; update(head: 
   };
 }
 
-/** What the window holds, and what it may hold where that is less than people know: when many explorers share the memory. */
-function windowText({ count, total, full, maxBytes, sharing }: Head['window']): string {
-  const shares =
-    sharing > 1 && maxBytes < MAX_BYTES ? ` (at most ${bytes(maxBytes)}: ${sharing} explorers share the memory)` : '';
-  return `window ${grouped(count)} of ${grouped(total)}${full ? ', full' : ''}${shares}`;
+/** What the window holds, and what it may hold where that is less than usual: when many explorers share the memory. */
+function drawWindow(element: HTMLElement, { count, total, full, maxBytes, sharing }: Head['window']): void {
+  const less = sharing > 1 && maxBytes < MAX_BYTES;
+  const most = less ? `, at most ${bytes(maxBytes)}` : '';
+  setText(element, `window ${grouped(count)} of ${grouped(total)}${full ? ', full' : ''}${most}`);
+  const why = `${sharing} explorers share the memory for windows. Under … this one gets a size of its own.`;
+  setAttribute(element, 'title', less ? why : null);
 }
 
 export function statusLine(): { element: HTMLElement; update(head: Head): void } {
@@ -97,7 +99,7 @@ export function statusLine(): { element: HTMLElement; update(head: Head): void }
   return {
     element,
     update: head => {
-      setText(window, windowText(head.window));
+      drawWindow(window, head.window);
       setText(buffered, head.buffered > 0 ? `buffered ${bytes(head.buffered)}` : '');
       setText(time, head.eventTime ? `event time ${span(...head.eventTime)}` : '');
       setText(busy, head.busy ?? '');
