@@ -50,23 +50,22 @@ class Shares:
 
     def join(self, sharer: Sharer) -> None:
         """Give one a share too, or again."""
-        with self._lock:
-            self._resting.discard(sharer)
-            self._sharers.add(sharer)
-            self._arrange()
+        self._move(sharer, self._sharers)
 
     def rest(self, sharer: Sharer) -> None:
         """Give one that nobody looks at any more a share of the small part."""
-        with self._lock:
-            self._sharers.discard(sharer)
-            self._resting.add(sharer)
-            self._arrange()
+        self._move(sharer, self._resting)
 
     def leave(self, sharer: Sharer) -> None:
         """Share what one had among the others."""
+        self._move(sharer, None)
+
+    def _move(self, sharer: Sharer, members: weakref.WeakSet[Sharer] | None) -> None:
         with self._lock:
             self._sharers.discard(sharer)
             self._resting.discard(sharer)
+            if members is not None:
+                members.add(sharer)
             self._arrange()
 
     def count(self, sharer: Sharer) -> int:
