@@ -15,6 +15,7 @@ from streamlab.errors import BrokerUnavailable
 from streamlab.events import TP
 from streamlab.runtime.limits import Limits
 from streamlab.runtime.outages import Outages
+from streamlab.runtime.turns import turns
 
 if TYPE_CHECKING:
     from streamlab.runtime.feed import Feed
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Pump", "first_of"]
 
 FETCH_S = 0.2
+LITTLE = 50_000
+"""Bytes: after a fetch that brought less, the next one takes its turn among those of all streams."""
 WATERMARKS_S = 1.0
 WATERMARKS_UNASKED = 5
 
@@ -78,7 +81,14 @@ class Pump(ABC):
                     await handover.put(selected)
             elif not batches:
                 self.feed.reached = {tp: at for tp, at in self.positions(reader).items() if at is not None}
-            await asyncio.sleep(0)  # others' turn, however fast records come
+            await self._others(batches)
+
+    async def _others(self, batches: list[RecordBatch]) -> None:
+        """Let others have their turn, however fast records come; of little, wait for more where many streams read."""
+        if 0 < sum(batch.size_bytes for batch in batches) < LITTLE:
+            await turns.wait()
+        else:
+            await asyncio.sleep(0)
 
     async def _fetch(self, reader: Reader) -> list[RecordBatch]:
         idle = contextlib.nullcontext() if self.assigned() else self.outages.not_asking()
