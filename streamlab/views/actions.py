@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamlab.failures import StreamError
     from streamlab.views.bridge import Request
     from streamlab.views.explorer import Explorer
-    from streamlab.views.window import Row
+    from streamlab.views.rows import Row
 
 __all__ = ["ACTIONS"]
 

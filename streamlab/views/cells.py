@@ -13,7 +13,7 @@ from streamlab.joined import Joined
 from streamlab.texts import clean
 
 if TYPE_CHECKING:
-    from streamlab.views.window import Row
+    from streamlab.views.rows import Row
 
 __all__ = ["CELL_LIMIT", "DEPTH", "WITHHELD_BYTES", "Cell", "ColumnBook", "cell", "flat"]
 

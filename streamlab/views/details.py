@@ -20,7 +20,7 @@ from streamlab.windows import AnyWindow
 if TYPE_CHECKING:
     from streamlab.arrivals import Arrival
     from streamlab.failures import StreamError
-    from streamlab.views.window import Row
+    from streamlab.views.rows import Row
 
 __all__ = ["PAGE", "as_json", "as_python", "error_detail", "hex_lines", "message_detail", "part"]
 

@@ -20,7 +20,7 @@ from streamlab.errors import InvalidValue
 from streamlab.views.details import as_json
 
 if TYPE_CHECKING:
-    from streamlab.views.window import Row
+    from streamlab.views.rows import Row
 
 __all__ = ["FilterError", "compile_filter"]
 

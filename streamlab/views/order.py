@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from streamlab.errors import InvalidValue
 from streamlab.views.filtering import compile_filter
+from streamlab.views.rows import Row
 from streamlab.views.sorting import SLICE, Sorting
-from streamlab.views.window import Row
 
 if TYPE_CHECKING:
     from streamlab.views.window import Window

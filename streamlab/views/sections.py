@@ -14,8 +14,8 @@ from streamlab.views.cells import cell, flat
 if TYPE_CHECKING:
     from streamlab.processors import Processor
     from streamlab.views.batches import LiveBatches
+    from streamlab.views.rows import Row
     from streamlab.views.session import ShownStream
-    from streamlab.views.window import Row
 
 __all__ = ["ERRORS_SHOWN", "MAX_NODES", "error_rows", "head", "pipe", "rows_block"]
 

@@ -13,8 +13,8 @@ from streamlab.views.cells import cell, flat
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from streamlab.views.rows import Row
     from streamlab.views.session import ShownStream
-    from streamlab.views.window import Row
 
 __all__ = ["Pictures", "html_of", "publish", "text_of"]
 

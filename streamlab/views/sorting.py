@@ -12,7 +12,8 @@ from streamlab.views.cells import cell, flat
 from streamlab.views.filtering import META
 
 if TYPE_CHECKING:
-    from streamlab.views.window import Row, Window
+    from streamlab.views.rows import Row
+    from streamlab.views.window import Window
 
 __all__ = ["SLICE", "Sorting"]
 

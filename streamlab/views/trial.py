@@ -22,7 +22,8 @@ from streamlab.take import Batch
 from streamlab.texts import clean
 from streamlab.views import session
 from streamlab.views.cells import cell
-from streamlab.views.window import Row, Window
+from streamlab.views.rows import Row
+from streamlab.views.window import Window
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import streamlab as sl
 from streamlab.errors import InvalidValue
 from streamlab.views.details import as_json, as_python, hex_lines, message_detail, part
-from streamlab.views.window import Row, Window
+from streamlab.views.rows import Row
+from streamlab.views.window import Window
 from tests.views.making import basket, opener, record
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlab.views.filtering import FilterError, compile_filter
-from streamlab.views.window import Row
+from streamlab.views.rows import Row
 
 
 def row(value: Any, **fields: Any) -> Row:
