@@ -16,11 +16,12 @@ from streamlab.arrivals import Arrival, Output, Result
 from streamlab.channels import seconds
 from streamlab.errors import InvalidType, InvalidValue, NoSuchMember
 from streamlab.failures import StreamError
+from streamlab.holding import Hold
 from streamlab.joins import idle_s
 from streamlab.merged import StreamsSource
 from streamlab.models import Record, RecordMeta
 from streamlab.tracebacks import forget_frames
-from streamlab.windowing import Hold, Made, Shape, WindowEngine
+from streamlab.windowing import Made, Shape, WindowEngine
 
 if TYPE_CHECKING:
     from streamlab.events import TP, Carrier
