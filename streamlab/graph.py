@@ -23,7 +23,7 @@ from streamlab.streams import Stream
 from streamlab.tables import Table
 from streamlab.texts import clean
 from streamlab.topics import Topic
-from streamlab.windows import WindowSource
+from streamlab.window_source import WindowSource
 
 if TYPE_CHECKING:
     from streamlab.agents import Agent

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from streamlab import describing, forwarding, joins, lifecycle, windows
+from streamlab import describing, forwarding, joins, lifecycle
 from streamlab.channels import Channel
 from streamlab.errors import InvalidState, InvalidType, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
@@ -26,6 +26,9 @@ from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
 from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
 from streamlab.texts import clean
+from streamlab.window_rules import Emit, rules_of
+from streamlab.window_source import WindowSource
+from streamlab.windowed import Windowed
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -290,7 +293,7 @@ class Stream(Generic[T]):
         copy = type(self)(**{**self.info(), **kwargs})
         if self.combined and copy.combined == self.combined:
             copy._origin = self._origin
-            if isinstance(self._source, windows.WindowSource):
+            if isinstance(self._source, WindowSource):
                 copy._reads(self._source.again())
             elif isinstance(copy._source, StreamsSource):
                 copy._source.take_after(self._source)
@@ -564,10 +567,10 @@ class Stream(Generic[T]):
         *,
         by: Any = None,
         grace: float | timedelta | str = 0,
-        emit: windows.Emit = "final",
+        emit: Emit = "final",
         idle: float | timedelta | str | None = None,
         max_windows: int = 1_000_000,
-    ) -> windows.Windowed:
+    ) -> Windowed:
         """Cut the stream into windows of event time that follow one another: ``orders.tumbling(60, by=Order.country).sum(Order.price)``.
 
         Windows begin at multiples of ``size`` since 1970 (UTC), whatever the first record's time is; a record at an edge is in
@@ -620,7 +623,7 @@ class Stream(Generic[T]):
         Windows as in Kafka Streams (``TimeWindows``) and Flink; edges as in pandas' ``resample(closed="left")``.
         """
         options = {"by": by, "grace": grace, "emit": emit, "idle": idle, "max_windows": max_windows}
-        return windows.windowed(self, "tumbling", size, size, options)
+        return Windowed(self, rules_of("tumbling", size, size, options))
 
     def hopping(
         self,
@@ -629,17 +632,17 @@ class Stream(Generic[T]):
         *,
         by: Any = None,
         grace: float | timedelta | str = 0,
-        emit: windows.Emit = "final",
+        emit: Emit = "final",
         idle: float | timedelta | str | None = None,
         max_windows: int = 1_000_000,
-    ) -> windows.Windowed:
+    ) -> Windowed:
         """Cut the stream into windows of event time that overlap: one begins every ``step``, and a record is in ``size / step`` of them.
 
         Everything else is as in ``tumbling``. A record that is too late for some of its windows is in the others, and counted
         as late.
         """
         options = {"by": by, "grace": grace, "emit": emit, "idle": idle, "max_windows": max_windows}
-        return windows.windowed(self, "hopping", size, step, options)
+        return Windowed(self, rules_of("hopping", size, step, options))
 
     def session(
         self,
@@ -647,10 +650,10 @@ class Stream(Generic[T]):
         *,
         by: Any = None,
         grace: float | timedelta | str = 0,
-        emit: windows.Emit = "final",
+        emit: Emit = "final",
         idle: float | timedelta | str | None = None,
         max_windows: int = 1_000_000,
-    ) -> windows.Windowed:
+    ) -> Windowed:
         """Cut the stream into sessions: of each key, records that are less than ``gap`` apart.
 
         A session begins with its first record and ends ``gap`` after its last one, as in Flink and Spark. A record that comes out
@@ -658,7 +661,7 @@ class Stream(Generic[T]):
         session that was made of two replaces those that lie within it.
         """
         options = {"by": by, "grace": grace, "emit": emit, "idle": idle, "max_windows": max_windows}
-        return windows.windowed(self, "session", gap, 0, options)
+        return Windowed(self, rules_of("session", gap, 0, options))
 
     async def on_merge(self, value: Any = None) -> Any:
         """Give the value to the join strategy, if there is one."""
@@ -932,7 +935,7 @@ def _as_a_stream(node: object) -> str:
     """Return how to make a stream of something else."""
     if isinstance(node, Channel):
         return f"give stream() of {clean(node.shortlabel)}"
-    if isinstance(node, windows.Windowed):
+    if isinstance(node, Windowed):
         return "say first what is wanted of each window, such as count()"
     if isinstance(node, str):
         return f"give app.topic({node!r}).stream(), or app.table({node!r})"

@@ -22,7 +22,7 @@ LAYERS = [
     "queues sampling processors stats broker.* runtime.*",
     "opened sources outcomes channels joined join_stages joining keying joins materialising subscribing declaring sending",
     "lifecycle iteration baskets arrivals sides merging merged lookups join_source retrying take forwarder forwarding runtime.subscriptions",
-    "aggregates holding lanes aligned_lane session_lane windowing windows",
+    "aggregates holding lanes aligned_lane session_lane windowing window_rules windows window_source windowed",
     "streams",
     "topics agents background tables runtime.runner",
     "app exceptions types",
