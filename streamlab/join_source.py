@@ -247,7 +247,6 @@ class JoinSource(StreamsSource):
 
     async def _check(self) -> None:
         """See that records of one key are in partitions of one number, where one reader finds them."""
-        self._looked = time.monotonic()
         if len(self.nodes) < MIN_SIDES:
             raise ImproperlyConfigured(
                 f"{type(self.join).__name__} needs two streams: this one combines {len(self.nodes)}. To join a topic with itself, make two "
@@ -266,10 +265,10 @@ class JoinSource(StreamsSource):
                 found = await _counts(node.feed)
                 known = known and bool(found)
                 counts += [(topic, count, node) for topic, count in found.items()]
-        self._is_checked = known
         for topic, count, node in counts:
             if count != counts[0][1]:
                 raise ImproperlyConfigured(self._remedy(counts[0], (topic, count, node)))
+        self._is_checked, self._looked = known, time.monotonic()
 
     def _remedy(self, one: tuple[str, int, Stream[Any]], other: tuple[str, int, Stream[Any]]) -> str:
         how = self._by(other[2])

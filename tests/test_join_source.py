@@ -187,6 +187,17 @@ async def test_on_merge_of_a_subclass_gets_the_rows(app: sl.App) -> None:
     assert await first(1, joined) == [("merged", (("merged", 1), 2))]  # the left side is such a stream too
 
 
+async def test_what_cannot_be_joined_is_refused_every_time(app: sl.App) -> None:
+    topics = [app.topic(name, partitions=count) for name, count in (("a", 2), ("b", 3))]
+    for topic in topics:
+        await topic.declare()
+    one, other = (topic.stream(start="earliest", stop="end") for topic in topics)
+    joined = (one & other).inner_join()
+    for _ in range(2):
+        with pytest.raises(sl.ImproperlyConfigured, match="cannot be joined"):
+            await rest(joined)
+
+
 async def test_topics_behind_a_joined_side_need_as_many_partitions_too(app: sl.App) -> None:
     topics = [app.topic(name, partitions=count) for name, count in (("a", 2), ("b", 2), ("c", 3))]
     for topic in topics:
