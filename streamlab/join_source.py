@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Output
+from streamlab.copartitioning import check
 from streamlab.describing import inputs
-from streamlab.errors import BrokerError, ImproperlyConfigured
 from streamlab.events import Event
 from streamlab.loops import FOREVER
 from streamlab.merged import StreamsSource
-from streamlab.models import FieldDescriptor
 from streamlab.outcomes import failure
-from streamlab.runtime.discovery import there
-from streamlab.runtime.io import on_io
 from streamlab.sources import ChannelSource
 from streamlab.unfinished import Unfinished
 
@@ -38,7 +34,6 @@ LOOK_S = 0.02
 """So often it is looked whether all sides are assigned."""
 LOOK_AGAIN_S = 1.0
 """So often it is looked for the partitions of topics that are not there yet."""
-MIN_SIDES = 2
 NOTE = "joined up to"
 """The name of the note that is committed with the offsets."""
 NAME = "join"
@@ -233,7 +228,8 @@ class JoinSource(StreamsSource):
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
         """Get the next run."""
         if not self._concludes and not self._is_checked and time.monotonic() - self._looked > LOOK_AGAIN_S:
-            await self._check()
+            self._is_checked = await check(self.join, len(self.nodes), inputs(self._reader) if self._reader is not None else [])
+            self._looked = time.monotonic()
             return True
         if self._held_back:
             if self._is_assigned():
@@ -242,51 +238,6 @@ class JoinSource(StreamsSource):
                 return True
             timeout_s = LOOK_S if timeout_s is None else min(timeout_s, LOOK_S)
         return await super().fill(wanted, timeout_s)
-
-    # Whether it can be joined
-
-    async def _check(self) -> None:
-        """See that records of one key are in partitions of one number, where one reader finds them."""
-        if len(self.nodes) < MIN_SIDES:
-            raise ImproperlyConfigured(
-                f"{type(self.join).__name__} needs two streams: this one combines {len(self.nodes)}. To join a topic with itself, make two "
-                "streams of it"
-            )
-        groups = {feed.group for feed in self.feeds if feed.group is not None}
-        if len(groups) > 1:
-            raise ImproperlyConfigured(
-                f"a join whose sides are read in the groups {' and '.join(map(repr, sorted(groups)))} would miss rows: "
-                "each group shares out partitions by itself. Give all its streams the same group"
-            )
-        counts: list[tuple[str, int, Stream[Any]]] = []
-        known = True
-        for node in inputs(self._reader) if self._reader is not None else ():
-            if node.feed is not None and node.feed.partitions is None:
-                found = await _counts(node.feed)
-                known = known and bool(found)
-                counts += [(topic, count, node) for topic, count in found.items()]
-        for topic, count, node in counts:
-            if count != counts[0][1]:
-                raise ImproperlyConfigured(self._remedy(counts[0], (topic, count, node)))
-        self._is_checked, self._looked = known, time.monotonic()
-
-    def _remedy(self, one: tuple[str, int, Stream[Any]], other: tuple[str, int, Stream[Any]]) -> str:
-        how = self._by(other[2])
-        return (
-            f"topics {one[0]!r} ({one[1]} partitions) and {other[0]!r} ({other[1]} partitions) cannot be joined: records of "
-            f"the same key are not in partitions of the same number. Repartition the second: join with what "
-            f"group_by({how}, partitions={one[1]}) on its stream returns"
-        )
-
-    def _by(self, node: Stream[Any]) -> str:
-        """Return how ``group_by`` is told what this node is joined by."""
-        fields = self.join.fields
-        if isinstance(fields, dict):
-            model: Any = getattr(node.channel, "value_type", None)
-            field = fields.get(model, next(iter(fields.values()))) if fields else None
-            if isinstance(field, FieldDescriptor):
-                return field.ident
-        return "..., name=..."
 
 
 def _time_in(note: str) -> float:
@@ -313,12 +264,3 @@ def _done_with(arrivals: list[Arrival]) -> bool:
     for message in messages:
         message.ack()
     return True
-
-
-async def _counts(feed: Feed) -> dict[str, int]:
-    """Return how many partitions each topic has; nothing while it cannot be had, which the reading tells about."""
-    try:
-        tps = await on_io(there(feed))
-    except BrokerError:
-        return {}
-    return dict(Counter(tp.topic for tp in tps))
