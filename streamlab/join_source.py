@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -10,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Output
+from streamlab.assignment import Assignment
 from streamlab.copartitioning import check
 from streamlab.describing import inputs
 from streamlab.events import Event
@@ -54,10 +54,7 @@ class JoinSource(StreamsSource):
         self._engine: JoinEngine | None = None
         self._unfinished = Unfinished()
         self._handed_out: set[int] = set()
-        self._known: set[AckStore] = set()
-        self._whole: set[AckStore] = set()
-        """Those among them of whose partitions all sides are ours."""
-        self._done_up_to: dict[int, float] = {}
+        self._assignment = Assignment()
         self._held_back: list[Arrival] = []
         self._acks = True
         self._reader: Stream[Any] | None = None
@@ -67,43 +64,22 @@ class JoinSource(StreamsSource):
         self._in_memory = False
         """Whether a node reads a channel that is no topic."""
 
-    # What is handed out
-
     def arrived(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
         """Return the rows that came of what arrived, unless its partners are just being assigned."""
-        if self._held_back or not self._is_assigned():
+        if self._held_back or not self._assignment.is_settled():
             self._held_back += arrivals
             return ()
         return self._joined(arrivals)
 
     def _joined(self, arrivals: list[Arrival]) -> Iterable[Arrival]:
         if self.stores:
-            if self.stores != self._known:
-                self._meet(set(self.stores))
-            arrivals = self._with_partners(arrivals)
+            if self.stores != self._assignment.stores:
+                self._assignment.meet(set(self.stores), self.engine.done_before)
+            arrivals = self._assignment.with_partners(arrivals)
         engine = self.engine
         if self._in_memory and self._acks and not engine.keeps_closed:
             engine.keeps_closed = not _done_with(arrivals)
         return self._rows(engine.add(arrivals))
-
-    def _is_assigned(self) -> bool:
-        """Tell whether the members of the group that this is have come to the same generation."""
-        return len({feed.generation for feed in self.feeds if feed.group is not None}) <= 1
-
-    def _with_partners(self, arrivals: list[Arrival]) -> list[Arrival]:
-        """Leave out what is of partitions of which not all sides are ours, while members come and go.
-
-        It is not acked, so that it is read again when the partition is given to somebody with all its sides.
-        """
-        ours = self._ours()
-        whole = set.intersection(*ours)
-        if all(numbers == whole for numbers in ours):
-            return arrivals
-        return [one for one in arrivals if one.store is None or one.store.tp.partition in whole]
-
-    def _ours(self) -> list[set[int]]:
-        """Return the partition numbers that are assigned, for each member of the group that this is."""
-        return [{tp.partition for tp in tuple(feed.stores)} for feed in self.feeds if feed.group is not None]
 
     def idled(self) -> Iterable[Arrival]:
         """Return what is unmatched: nothing is waited for any longer."""
@@ -153,44 +129,22 @@ class JoinSource(StreamsSource):
         names = ("buffered", "matched", "unmatched", "late", "dropped", "empty", "failed")
         return {name: 0 if self._engine is None else getattr(self._engine, name) for name in names}
 
-    # Its life
-
     def begin(self, stream: Stream[Any], *, keep_going: bool) -> None:
         """Know that a loop begins."""
         super().begin(stream, keep_going=keep_going)
         self._reader, self._acks = stream, stream._enable_acks
         self._in_memory = any(isinstance(node._source, ChannelSource) and node.feed is None for node in self.nodes)
+        self._assignment.begin(self.feeds, self._named(NOTE))
         together = next((feed.together for feed in self.feeds if feed.together), self._together)
         for feed in self.feeds:
             feed.together = together
             if feed.group is not None and self.join.keeps_any:
                 feed.notes_of[self._named(NOTE)] = partial(self._note, feed)
-        if self._engine is not None and any(store.closed for store in self._known):
+        if self._engine is not None and any(store.closed for store in self._assignment.stores):
             self._forget(lambda arrival: arrival.revoked)
 
     def _note(self, feed: Feed, tp: TP) -> str:
-        """Return what whoever reads a partition next has to know: up to which stream time its rows have been done."""
-        time_s = max(_time_in(feed.noted(tp, self._named(NOTE))), self._done_up_to.get(tp.partition, -math.inf))
-        if feed.stores.get(tp) in self._whole:
-            time_s = max(time_s, self._unfinished.done_at)
-        return repr(time_s) if math.isfinite(time_s) else ""
-
-    def _meet(self, stores: set[AckStore]) -> None:
-        """Take in what was noted about partitions that are new here."""
-        done = self.engine.done_before
-        for feed in self.feeds:
-            for tp in tuple(feed.notes):
-                noted = _time_in(feed.noted(tp, self._named(NOTE)))
-                done[tp.partition] = max(done.get(tp.partition, -math.inf), noted)
-        numbers = set.intersection(*self._ours())
-        self._known, self._whole = stores, {store for store in stores if store.tp.partition in numbers}
-
-    def _leave(self) -> None:
-        """Remember how far the partitions were done that may go now: that stays true whoever has them."""
-        for store in self._whole:
-            number = store.tp.partition
-            self._done_up_to[number] = max(self._done_up_to.get(number, -math.inf), self._unfinished.done_at)
-        self._known, self._whole = set(), set()
+        return self._assignment.note(feed, tp, self._unfinished.done_at)
 
     @property
     def _is_in_group(self) -> bool:
@@ -201,7 +155,7 @@ class JoinSource(StreamsSource):
         self._forget(lambda arrival: arrival.store in stores)
 
     def _forget(self, gone: Callable[[Arrival], bool]) -> None:
-        self._leave()
+        self._assignment.leave(self._unfinished.done_at)
         self._held_back = [arrival for arrival in self._held_back if not gone(arrival)]
         self.engine.drop(gone)
         self._unfinished.forget(gone)
@@ -232,20 +186,12 @@ class JoinSource(StreamsSource):
             self._looked = time.monotonic()
             return True
         if self._held_back:
-            if self._is_assigned():
+            if self._assignment.is_settled():
                 arrivals, self._held_back = self._held_back, []
                 self._hand_out(self._joined([arrival for arrival in arrivals if not arrival.revoked]))
                 return True
             timeout_s = LOOK_S if timeout_s is None else min(timeout_s, LOOK_S)
         return await super().fill(wanted, timeout_s)
-
-
-def _time_in(note: str) -> float:
-    """Return the time that a note tells; -inf where there is none."""
-    try:
-        return float(note)
-    except ValueError:
-        return -math.inf
 
 
 def _is_acked(node: Stream[Any]) -> bool:
