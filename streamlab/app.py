@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.agents import Agent, AgentFunction
 from streamlab.background import Background
-from streamlab.broker import open_broker
 from streamlab.channels import Channel, seconds
-from streamlab.errors import ImproperlyConfigured, InvalidState, InvalidType, NotSupported, StreamClosed, StreamlabError
+from streamlab.connection import Connection
+from streamlab.errors import ImproperlyConfigured, InvalidType, NotSupported, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError
 from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
-from streamlab.runtime.io import close_at_end, close_now, on_io, wait
+from streamlab.runtime.io import on_io, wait
 from streamlab.runtime.outbox import Outbox
 from streamlab.settings import is_security_option, settings
 from streamlab.sources import PlainSource
@@ -118,10 +118,8 @@ class App:
             security["config"] = config
         self.conf = settings(id=id, broker=broker, ack_on_error=ack_on_error, **options)
         self.conf.Stream = options.get("Stream", Stream)
-        self._client_of: Callable[[str], Broker] = lambda url: open_broker(url, **security)  # shows no secret
-        self._client_used = False
-        self._open(broker)
-        self.conf.on_broker(self._open)
+        self._connection = Connection(id, broker, security)
+        self.conf.on_broker(self._connection.open)
         self.flow_control = FlowControlEvent()
         self.consumer: Any = Consumer(self)
         self.agents: dict[str, Agent] = {}
@@ -140,32 +138,23 @@ class App:
     @property
     def client(self) -> Broker:
         """The broker behind the app's url; its coroutines run on the I/O thread. StreamClosed when the app was closed."""
-        if self.closed:
-            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
-        self._client_used = True
-        return self._client
-
-    def _open(self, url: str) -> None:
-        """Have the broker of this url: at first, and when ``conf.broker`` is set before the app was used."""
-        if self._client_used:
-            raise InvalidState(f"app {self.id!r} talks to {self.broker} already: make a new App for {url}")
-        self._client = self._client_of(url)
-        self._outbox = Outbox(self._client)
-        close_at_end(self._client.close)
-        weakref.finalize(self, close_now, self._client.close).atexit = False
+        self._check_open()
+        return self._connection.client
 
     @property
     def outbox(self) -> Outbox:
         """What takes records to the broker, many at a time; StreamClosed when the app was closed."""
+        self._check_open()
+        return self._connection.outbox
+
+    def _check_open(self) -> None:
         if self.closed:
             raise StreamClosed(f"app {self.id!r} was closed: make a new App")
-        self._client_used = True
-        return self._outbox
 
     @property
     def broker(self) -> str:
         """The broker's url, without secrets."""
-        return self._client.url
+        return self._connection.url
 
     def topic(self, *topics: str, **options: Any) -> Topic[Any]:
         """Describe a topic, or several, or a pattern; see Topic. Creates nothing."""
@@ -185,8 +174,7 @@ class App:
 
     def stream(self, channel: Any, **options: Any) -> Stream[Any]:
         """Make a stream of a channel, a topic, or any iterable, sync or async; TypeError for anything else."""
-        if self.closed:
-            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        self._check_open()
         if isinstance(channel, Channel):
             options.setdefault("on_error", channel.on_error)
             channel = channel.subscribe_stream()
@@ -215,8 +203,7 @@ class App:
         InvalidType
             No topic, or one with several names; options for a topic that has its own; keys that cannot be looked up by.
         """
-        if self.closed:
-            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        self._check_open()
         own = {name: options.pop(name) for name in TABLE_OPTIONS if name in options}
         if isinstance(topic, str):
             topic = self.topic(topic, **options)
@@ -301,8 +288,7 @@ class App:
 
     async def start(self) -> None:
         """Start agents, tasks and timers on the running loop, and return at once."""
-        if self.closed:
-            raise StreamClosed(f"app {self.id!r} was closed: make a new App")
+        self._check_open()
         self.finalized = self.started = True
         self.loop = asyncio.get_running_loop()
         await self._background.start()
@@ -361,7 +347,7 @@ class App:
         feeds = {id(stream.feed): stream.feed for stream in self.streams() if stream.feed is not None}
         tables = [table._reading.feed for table in self.tables_made()]
         await asyncio.gather(*(feed.stop() for feed in (*feeds.values(), *tables)))
-        await self._client.close()
+        await self._connection.close()
 
     def _close_soon(self) -> None:
         """End everything that runs, from any thread, without waiting and without raising."""

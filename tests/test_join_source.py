@@ -377,7 +377,7 @@ async def committed(app: sl.App, topics: list[sl.Topic[Any]]) -> list[int]:
     """Return how many records of each topic are committed, of those whose partition was."""
     await asyncio.sleep(0.3)  # three times as long as it takes
     tps = [sl.TP(topic.get_topic_name(), partition) for topic in topics for partition in range(PARTITIONS)]
-    offsets = await on_io(app._client.committed("g", tps))
+    offsets = await on_io(app.client.committed("g", tps))
     return [sum(offsets.get(tp) or 0 for tp in tps if tp.topic == topic.get_topic_name()) for topic in topics]
 
 
