@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from streamlab.agents import Agent, AgentFunction
 from streamlab.background import Background
 from streamlab.channels import Channel, seconds
+from streamlab.closing import close_soon, disconnect, feeds_of, take_name
 from streamlab.connection import Connection
 from streamlab.errors import ImproperlyConfigured, InvalidType, NotSupported, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError
-from streamlab.lifecycle import close_soon
 from streamlab.queues import FlowControlEvent
 from streamlab.runtime.io import on_io, wait
 from streamlab.runtime.outbox import Outbox
@@ -43,8 +42,6 @@ __all__ = ["App"]
 
 CLOSE_S = 5.0
 TABLE_OPTIONS = ("isolation", "max_keys", "max_bytes", "broker_timeout")
-_by_name: weakref.WeakValueDictionary[str, App] = weakref.WeakValueDictionary()
-_by_name_lock = threading.Lock()
 
 
 class Consumer:
@@ -56,9 +53,11 @@ class Consumer:
     @property
     def unacked(self) -> list[tuple[str, int]]:
         """Topic and partition of each message of a consumer group that was handed out and not acked, one entry each."""
-        feeds = {id(stream.feed): stream.feed for stream in self._app.streams() if stream.feed is not None}
         return [
-            (tp.topic, tp.partition) for feed in feeds.values() for tp, store in feed.stores.items() for _ in range(store.unacked)
+            (tp.topic, tp.partition)
+            for feed in feeds_of(self._app)
+            for tp, store in feed.stores.items()
+            for _ in range(store.unacked)
         ]
 
 
@@ -133,7 +132,7 @@ class App:
         self._streams: weakref.WeakKeyDictionary[Stream[Any], None] = weakref.WeakKeyDictionary()
         self._tables: weakref.WeakValueDictionary[int, Table] = weakref.WeakValueDictionary()
         self._background = Background(self)
-        _replace(self)
+        take_name(self)
 
     @property
     def client(self) -> Broker:
@@ -327,9 +326,9 @@ class App:
 
     def close(self) -> None:
         """Stop everything and disconnect; a plain call, harmless when repeated."""
-        self._close_soon()
+        close_soon(self)
         with contextlib.suppress(StreamlabError, TimeoutError):
-            wait(self._disconnect(), CLOSE_S)
+            wait(disconnect(self), CLOSE_S)
 
     async def aclose(self) -> None:
         """As ``close``, waiting for agents, tasks, timers and streams too: what loops had is acked, and committed."""
@@ -338,27 +337,9 @@ class App:
             for error in await asyncio.gather(*(stream.stop() for stream in self.streams()), return_exceptions=True):
                 if isinstance(error, Exception):
                     self.errors.add(StreamError(None, None, None, None, None, None, error))
-        self._close_soon()
+        close_soon(self)
         with contextlib.suppress(StreamlabError, TimeoutError):
-            await asyncio.wait_for(on_io(self._disconnect()), CLOSE_S)
-
-    async def _disconnect(self) -> None:
-        """Wait for the readers, which leave their groups, then close what they share; on the I/O thread."""
-        feeds = {id(stream.feed): stream.feed for stream in self.streams() if stream.feed is not None}
-        tables = [table._reading.feed for table in self.tables_made()]
-        await asyncio.gather(*(feed.stop() for feed in (*feeds.values(), *tables)))
-        await self._connection.close()
-
-    def _close_soon(self) -> None:
-        """End everything that runs, from any thread, without waiting and without raising."""
-        if self.closed:
-            return
-        self.closed = True
-        self._background.cancel_soon()
-        for table in self.tables_made():
-            table.stop()
-        for stream in self.streams():
-            close_soon(stream)
+            await asyncio.wait_for(on_io(disconnect(self)), CLOSE_S)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -421,12 +402,3 @@ class App:
         from streamlab.display import app_html
 
         return app_html(self)
-
-
-def _replace(app: App) -> None:
-    """Let the app have its name; the one that had it is closed, without waiting for it."""
-    with _by_name_lock:
-        older = _by_name.get(app.id)
-        _by_name[app.id] = app
-    if older is not None:
-        older._close_soon()

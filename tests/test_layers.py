@@ -25,7 +25,7 @@ LAYERS = [
     "aggregates holding lanes aligned_lane session_lane windowing window_rules windows window_source windowed",
     "streams",
     "topics agents background tables runtime.runner",
-    "connection app exceptions types",
+    "connection closing app exceptions types",
     "columns dtypes origins interrupts frame_builder frames reading markup drawing graph display printing",
     "views views.* lab cli demo demo_lab testing",
 ]
