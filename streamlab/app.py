@@ -17,11 +17,11 @@ from streamlab.connection import Connection
 from streamlab.errors import ImproperlyConfigured, InvalidType, NotSupported, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError
+from streamlab.plain_source import PlainSource
 from streamlab.queues import FlowControlEvent
 from streamlab.runtime.io import on_io, wait
 from streamlab.runtime.outbox import Outbox
 from streamlab.settings import is_security_option, settings
-from streamlab.sources import PlainSource
 from streamlab.streams import Stream
 from streamlab.tables import Table
 from streamlab.texts import clean

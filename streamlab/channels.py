@@ -11,11 +11,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab.broker.positions import AMOUNT, LENGTH, UNITS_MS
+from streamlab.channel_source import ChannelSource
 from streamlab.codecs import Schema
 from streamlab.errors import InvalidState, InvalidValue, NotSupported
 from streamlab.events import TP, Event, Message, RecordMetadata
+from streamlab.plain_source import PlainSource
 from streamlab.queues import FlowControlQueue
-from streamlab.sources import ChannelSource, PlainSource, Source
+from streamlab.sources import Source
 from streamlab.texts import clean
 
 if TYPE_CHECKING:

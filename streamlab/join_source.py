@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Output
 from streamlab.assignment import Assignment
+from streamlab.channel_source import ChannelSource
 from streamlab.copartitioning import check
 from streamlab.describing import inputs
 from streamlab.events import Event
 from streamlab.loops import FOREVER
 from streamlab.merged import StreamsSource
 from streamlab.outcomes import failure
-from streamlab.sources import ChannelSource
 from streamlab.unfinished import Unfinished
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from streamlab.channel_source import ChannelSource
 from streamlab.errors import AlreadyStarted, ImproperlyConfigured, InvalidState, InvalidValue, StreamClosed
 from streamlab.runtime.discovery import standing
 from streamlab.runtime.io import on_io
 from streamlab.runtime.relay import Relay
-from streamlab.sources import ChannelSource
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream

@@ -13,7 +13,7 @@ from streamlab.describing import inputs
 from streamlab.events import Carrier
 from streamlab.merging import Merge, inputs_of
 from streamlab.sides import READ
-from streamlab.sources import Source
+from streamlab.sources import Source, drained
 
 if TYPE_CHECKING:
     from streamlab.events import TP
@@ -149,7 +149,7 @@ class StreamsSource(Source):
         if self.take_up():
             return True
         if self._inbox:
-            self.run = (_drained(self._inbox), None)
+            self.run = (drained(self._inbox), None)
             return True
         merge = self._reading()
         if merge is None:  # a loop on another thread reads for all
@@ -258,8 +258,3 @@ def _ours(carriers: Iterable[Carrier]) -> Iterator[Carrier]:
     for carrier in carriers:
         if not carrier.is_lost():
             yield carrier
-
-
-def _drained(items: deque[Any]) -> Iterator[Any]:
-    while items:
-        yield items.popleft()

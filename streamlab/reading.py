@@ -12,6 +12,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from streamlab.baskets import Basket
+from streamlab.channel_source import ChannelSource
 from streamlab.errors import DecodeError, InvalidPosition, InvalidValue, MemoryLimitExceeded, TopicNotFound
 from streamlab.events import TP
 from streamlab.failures import OnError, checked
@@ -20,7 +21,6 @@ from streamlab.frames import records_frame
 from streamlab.interrupts import Interrupt, noticed
 from streamlab.opened import OpenedBatch
 from streamlab.runtime.io import wait
-from streamlab.sources import ChannelSource
 from streamlab.subscribing import read_from
 from streamlab.take import Batch
 

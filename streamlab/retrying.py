@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamlab.baskets import KeptRecord
+from streamlab.channel_source import ChannelSource
 from streamlab.events import TP
 from streamlab.failures import NOTHING, StreamError
 from streamlab.opened import OpenedBatch
-from streamlab.sources import ChannelSource, Source
+from streamlab.sources import Source
 
 __all__ = ["can_retry", "put_back"]
 

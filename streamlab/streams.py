@@ -20,9 +20,9 @@ from streamlab.lookups import lookup_of, tables_of
 from streamlab.loops import FOREVER
 from streamlab.merged import MergeSource, StreamsSource
 from streamlab.merging import inputs_of
+from streamlab.plain_source import PlainSource
 from streamlab.processors import Processors, filter_by
 from streamlab.runtime.subscriptions import subscribed
-from streamlab.sources import PlainSource
 from streamlab.stats import Meter, StreamStats
 from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
 from streamlab.texts import clean

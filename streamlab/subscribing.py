@@ -5,9 +5,9 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from streamlab.channel_source import ChannelSource
 from streamlab.errors import InvalidType
 from streamlab.runtime.feed import Feed
-from streamlab.sources import ChannelSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

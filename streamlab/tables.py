@@ -6,10 +6,10 @@ import threading
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_origin
 
+from streamlab.channel_source import ChannelSource
 from streamlab.errors import InvalidState, InvalidType, InvalidValue, NotSupported
 from streamlab.failures import checked
 from streamlab.materialising import Materialising
-from streamlab.sources import ChannelSource
 from streamlab.subscribing import BROKER_TIMEOUT_S, read_from
 from streamlab.texts import clean
 

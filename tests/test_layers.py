@@ -20,7 +20,7 @@ LAYERS = [
     "errors events loops tracebacks",
     "annotations coercion describing formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
-    "opened sources outcomes channels joined join_stages joining keying joins materialising subscribing declaring sending",
+    "opened sources channel_source plain_source outcomes channels joined join_stages joining keying joins materialising subscribing declaring sending",
     "lifecycle iteration baskets arrivals sides merging merged lookups unfinished assignment copartitioning join_source retrying take forwarder forwarding runtime.subscriptions",
     "aggregates holding lanes aligned_lane session_lane windowing window_rules windows window_source windowed",
     "streams",

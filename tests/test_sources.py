@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 import streamlab as sl
-from streamlab import sources
+from streamlab import channel_source
 from streamlab.broker.base import RecordBatch
+from streamlab.channel_source import ChannelSource
 from streamlab.events import TP
+from streamlab.plain_source import PlainSource
 from streamlab.runtime.handover import Handover
-from streamlab.sources import ChannelSource, PlainSource, Source
+from streamlab.sources import Source
 from tests.streaming import first, put_all, rest, turns, until
 
 
@@ -237,7 +239,7 @@ class TestFlood:
         self, app: sl.App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _stream, source, handover = flooded(app)
-        monkeypatch.setattr(sources, "FILL_S", 60.0)
+        monkeypatch.setattr(channel_source, "FILL_S", 60.0)
         filling = asyncio.create_task(source.fill(lambda: True, None))
         await turns()
         for _ in range(4):
@@ -263,7 +265,7 @@ class TestFlood:
     @pytest.mark.parametrize("ending", ["end", "fail", "thrown in", "unwanted"])
     async def test_whatever_ends_it_ends_the_wait(self, app: sl.App, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
         _stream, source, handover = flooded(app)
-        monkeypatch.setattr(sources, "FILL_S", 60.0)
+        monkeypatch.setattr(channel_source, "FILL_S", 60.0)
         wanted = True
         filling = asyncio.create_task(source.fill(lambda: wanted, None))
         await turns()
