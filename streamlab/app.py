@@ -385,7 +385,7 @@ class App:
 
     def graph(self) -> Graph:
         """Return the graph of all agents and streams that are alive."""
-        from streamlab.graph import app_graph
+        from streamlab.graph_builder import app_graph
 
         return app_graph(self)
 

@@ -308,7 +308,7 @@ class Stream(Generic[T]):
 
     def graph(self) -> Graph:
         """Return the stream's graph: channels, processors, sinks."""
-        from streamlab.graph import stream_graph
+        from streamlab.graph_builder import stream_graph
 
         return stream_graph(self)
 

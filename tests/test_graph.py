@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import streamlab as sl
-from streamlab.graph import Graph, app_graph, stream_graph
+from streamlab.graph import Graph
+from streamlab.graph_builder import app_graph, stream_graph
 
 HOSTILE = [
     '"quoted" \\" \\\\',

@@ -26,7 +26,7 @@ LAYERS = [
     "streams",
     "topics agents background tables runtime.runner",
     "connection closing app exceptions types",
-    "columns dtypes origins interrupts frame_builder frames reading markup drawing graph display printing",
+    "columns dtypes origins interrupts frame_builder frames reading markup drawing graph graph_builder display printing",
     "views views.* lab cli demo demo_lab testing",
 ]
 

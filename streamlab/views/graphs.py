@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamlab.graph import Graph, stream_graph
+from streamlab.graph import Graph
+from streamlab.graph_builder import stream_graph
 from streamlab.lifecycle import related
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from streamlab.graph import stream_graph
+from streamlab.graph_builder import stream_graph
 from streamlab.markup import Html, alarming, block, card, dim, fact_table, section, utc
 from streamlab.views.cells import cell, flat
 
