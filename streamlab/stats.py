@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamlab.runtime.feed import Feed
     from streamlab.streams import Stream
 
-__all__ = ["Meter", "ProcessorStats", "StreamStats"]
+__all__ = ["Meter", "ProcessorStats", "StreamStats", "processor_counters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Meter:
             positions=_merged([{**feed.start_offsets, **feed.handover.taken, **waiting} for feed, waiting in feeds], min),
             buffered_bytes=sum(feed.handover.buffered_bytes for feed, _ in feeds),
             progress=min(progress, default=None),
-            processors=tuple(_processor(entry) for entry in stream.processors),
+            processors=tuple(ProcessorStats(kind=entry.kind, **processor_counters(entry)) for entry in stream.processors),
             busy=_busy(stream),
             counters=stream._source.counters() if stream._lookup is None else stream._lookup.counters(),
         )
@@ -164,17 +164,17 @@ def _of_what(name: str, number: int) -> str:
     return words.removesuffix("s") if number == 1 and words.endswith("windows") else words
 
 
-def _processor(entry: Processor) -> ProcessorStats:
-    return ProcessorStats(
-        name=entry.name,
-        kind=entry.kind,
-        enabled=entry.enabled,
-        seen=entry.seen,
-        passed=entry.passed,
-        skipped=entry.skipped,
-        errors=entry.errors,
-        seconds=entry.seconds,
-    )
+def processor_counters(entry: Processor) -> dict[str, Any]:
+    """Return a processor's name, whether it is on, and its counters, as ``ProcessorStats`` names them."""
+    return {
+        "name": entry.name,
+        "enabled": entry.enabled,
+        "seen": entry.seen,
+        "passed": entry.passed,
+        "skipped": entry.skipped,
+        "errors": entry.errors,
+        "seconds": entry.seconds,
+    }
 
 
 def _busy(stream: Stream[Any]) -> str | None:

@@ -122,7 +122,6 @@ class Stream(Generic[T]):
         self.concurrency_index = concurrency_index
         self.active_partitions = active_partitions
         self._enable_acks = enable_acks
-        self._takes = 0
         self.prefix = prefix
         self.loop = loop
         self.on_error = checked(on_error)
@@ -140,19 +139,20 @@ class Stream(Generic[T]):
         self._forwarder: Forwarder | None = None
         self._meter = Meter()
         self.frame_memory = FrameMemory()
+        self._no_loop_yet()
+        self._reset()
+        app._register(self)
+
+    def _no_loop_yet(self) -> None:
+        self._takes = self._loops = self._stops = 0
+        self._paused = self._waits_for_reader = False
         self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
         self._waiting_loops: list[Any] = []
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
         self._failure: Exception | None = None
         self._taps: tuple[Callable[[Basket], object], ...] = ()
-        self._paused = False
-        self._waits_for_reader = False
-        self._loops = 0
-        self._stops = 0
         self._waits: set[lifecycle.Wait] = set()
-        self._reset()
-        app._register(self)
 
     def _reads(self, source: Source) -> None:
         self._source = source

@@ -27,7 +27,6 @@ __all__ = ["Feed"]
 
 State = Literal["idle", "connecting", "reading", "retrying", "ended", "stopped", "failed"]
 STOP_S = 2.0
-ISOLATIONS = get_args(Isolation)
 BROKER_TIMEOUT_S = 60.0
 BETWEEN = "; "
 """Stands between notes."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from streamlab.describing import made_by, names
+from streamlab.stats import processor_counters
 from streamlab.texts import clean
 from streamlab.views.cells import cell, flat
 
@@ -107,13 +108,7 @@ def _processor(shown: ShownStream, entry: Processor) -> dict[str, Any]:
         f"processor:{entry.name}",
         kind,
         clean(entry.name, 100),
-        name=entry.name,
-        enabled=entry.enabled,
-        errors=entry.errors,
-        seen=entry.seen,
-        passed=entry.passed,
-        skipped=entry.skipped,
-        seconds=entry.seconds,
+        **processor_counters(entry),
         rate=shown.rates.processors.get(entry.name, 0.0),
     )
 
