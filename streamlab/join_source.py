@@ -14,9 +14,8 @@ from streamlab.channel_source import ChannelSource
 from streamlab.copartitioning import check
 from streamlab.describing import inputs
 from streamlab.events import Event
-from streamlab.loops import FOREVER
 from streamlab.merged import StreamsSource
-from streamlab.outcomes import failure
+from streamlab.outcomes import not_taken
 from streamlab.unfinished import Unfinished
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ class JoinSource(StreamsSource):
 
     def _tell(self, arrival: Arrival, error: Exception) -> None:
         if self._reader is not None:
-            self._reader.errors.add(failure((arrival, None, None, None, FOREVER), NAME, error))
+            self._reader.errors.add(not_taken(arrival, NAME, error))
 
     def counters(self) -> dict[str, int]:
         """Return what is counted, by name; see ``JoinEngine``."""

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import DecodeError, KeyDecodeError, Skip
 from streamlab.events import event_of, made_event
-from streamlab.failures import StreamError
+from streamlab.failures import NOTHING, StreamError
 from streamlab.tracebacks import forget_frames
 
 if TYPE_CHECKING:
-    from streamlab.events import Cell
+    from streamlab.arrivals import Arrival
+    from streamlab.events import Cell, Message
     from streamlab.opened import OpenedBatch
     from streamlab.processors import Processor
     from streamlab.streams import Stream
 
-__all__ = ["DROPPED", "ack_cell", "cell_item", "decode_again", "failure", "fell_out", "left"]
+__all__ = ["DROPPED", "ack_cell", "cell_item", "decode_again", "failure", "fell_out", "left", "not_taken"]
 
 
 class Marker:
@@ -108,9 +109,21 @@ def failure(cell: Cell, processor: str | None, error: BaseException) -> StreamEr
     if event is None:
         value, item = (cell[2], cell[2]) if cell[0] is None else (cell[0].value, cell[0])
         return StreamError(None, None, None, None, None, value, error, processor, item=item)
-    message = event.message
+    return _failed_message(event.message, error, processor, cell[0])
+
+
+def not_taken(arrival: Arrival, by: str, error: Exception) -> StreamError:
+    """Describe what a join or a window could not take. It is no item of the stream that these make: it cannot be tried again there."""
+    event = arrival.as_event()
+    forget_frames(error)
+    if event is None:
+        return StreamError(None, None, None, arrival.timestamp, None, arrival.value, error, by)
+    return _failed_message(event.message, error, by, NOTHING)
+
+
+def _failed_message(message: Message, error: BaseException, processor: str | None, item: Any) -> StreamError:
     place = (message.topic, message.partition, message.offset, message.timestamp, message.key, message.value)
-    return StreamError(*place, error, processor, message.headers, message.timestamp_type, cell[0])
+    return StreamError(*place, error, processor, message.headers, message.timestamp_type, item)
 
 
 def _failed_record(record: Any, opened: OpenedBatch, error: BaseException, processor: str | None) -> StreamError:

@@ -15,11 +15,12 @@ __all__ = ["can_retry", "put_back"]
 
 
 def can_retry(entry: StreamError, source: Source) -> bool:
-    """Tell whether it was an item that failed, and not the source itself, a tap, or the like."""
+    """Tell whether it was an item that failed: not the source itself, a tap, or what a join or a window could not take."""
     if entry.item is not NOTHING:
         return True
-    reads = isinstance(source, ChannelSource) or any(can_retry(entry, node._source) for node in source.nodes)
-    return entry.offset is not None and reads
+    if isinstance(source, ChannelSource):
+        return entry.offset is not None
+    return any(can_retry(entry, node._source) for node in source.nodes if any(entry is other for other in node.errors))
 
 
 def put_back(entries: Sequence[StreamError], source: Source) -> None:

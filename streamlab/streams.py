@@ -767,7 +767,8 @@ class Stream(Generic[T]):
         Parameters
         ----------
         errors : iterable of StreamError
-            Of ``stream.errors``, or that itself. Errors that are not in it any more, or that no value caused, are passed over.
+            Of ``stream.errors``, or that itself. Passed over, and kept: what is not in it any more, what no value caused, and what
+            a join or a window could not take, for its key or its field.
 
         Returns
         -------

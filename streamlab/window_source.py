@@ -10,10 +10,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival, Output, Result
-from streamlab.failures import StreamError
 from streamlab.holding import Hold
 from streamlab.merged import StreamsSource
-from streamlab.tracebacks import forget_frames
+from streamlab.outcomes import not_taken
 from streamlab.windowing import Made, WindowEngine
 
 if TYPE_CHECKING:
@@ -129,14 +128,7 @@ class WindowSource(StreamsSource):
         return {"open_windows": self.engine.open_windows, "late": self.engine.late, "emitted": self.engine.emitted}
 
     def _failed(self, arrival: Arrival, error: Exception) -> None:
-        event = arrival.as_event()
-        if event is None:
-            entry = StreamError(None, None, None, arrival.timestamp, None, arrival.value, error, str(self.rules))
-        else:
-            message = event.message
-            place = (message.topic, message.partition, message.offset, message.timestamp, message.key, message.value)
-            entry = StreamError(*place, error, str(self.rules), message.headers, message.timestamp_type)
-        forget_frames(error)
+        entry = not_taken(arrival, str(self.rules), error)
         for stream in list(self.users):
             stream.errors.add(entry)
 

@@ -172,6 +172,42 @@ async def test_an_error_that_no_value_caused_is_passed_over(app: sl.App) -> None
     await stream.stop()
 
 
+@pytest.mark.parametrize("kind", ["join", "window"])
+async def test_what_a_join_or_a_window_could_not_take_is_passed_over_and_kept(app: sl.App, kind: str) -> None:
+    topics = [app.topic(name, partitions=1) for name in ("a", "b")]
+    for topic in topics:
+        await topic.declare()
+    one, other = (topic.stream(start="earliest") for topic in topics)
+    by = lambda value: value["id"]  # noqa: E731
+    stream = (one & other).inner_join(by, by) if kind == "join" else one.tumbling(1, by=by).count()
+    values = tapped(stream)
+    await topics[0].send(value={}, timestamp=0.0)
+    await topics[0].send(value={"id": 1}, timestamp=1.0)
+    await topics[1].send(value={"id": 1}, timestamp=1.0)
+    await topics[0].send(value={"id": 2}, timestamp=2.0)
+    await until(lambda: stream.errors.total == 1 and len(values) == 1)
+    assert stream.retry(stream.errors) == 0
+    assert len(stream.errors) == 1
+    await topics[0].send(value={"id": 1}, timestamp=2.0)
+    await topics[0].send(value={"id": 3}, timestamp=3.0)
+    await until(lambda: len(values) > 1)
+    assert {} not in values
+    await stream.stop()
+
+
+async def test_what_failed_in_a_node_comes_again_there(app: sl.App, price: Price) -> None:
+    topic = await filled(app)
+    windows = topic.stream(start="earliest", processors=[price]).tumbling(60, by=()).sum(lambda value: value)
+    values = tapped(windows)
+    await until(lambda: windows.errors.total == 3)
+    price.broken = False
+    assert windows.retry(windows.errors) == 3
+    await topic.send(value=0, timestamp=1100.0)
+    await until(lambda: len(values) == 1)
+    assert [window.value for window in values] == [15]
+    await windows.stop()
+
+
 async def test_a_stream_that_does_not_run_in_the_background_retries_nothing(app: sl.App, price: Price) -> None:
     stream = app.stream([1], processors=[price])
     with pytest.raises(ValueError, match="1"):
