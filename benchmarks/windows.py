@@ -69,8 +69,9 @@ def _windows(happened: Iterable[Happened]) -> Iterable[dict[int, list[Any]]]:
 
 
 def engine(values: int) -> float:
-    from streamlab.aggregates import Aggregate, Recipe
+    from streamlab.aggregates import Aggregate
     from streamlab.arrivals import Arrival
+    from streamlab.recipes import Recipe
     from streamlab.windowing import Shape, WindowEngine
     from streamlab.windows import Window
 

@@ -16,8 +16,8 @@ from streamlab.outcomes import not_taken
 from streamlab.windowing import Made, WindowEngine
 
 if TYPE_CHECKING:
-    from streamlab.aggregates import Recipe
     from streamlab.events import TP, Carrier
+    from streamlab.recipes import Recipe
     from streamlab.runtime.acks import AckStore
     from streamlab.runtime.feed import Feed
     from streamlab.streams import Stream

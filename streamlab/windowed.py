@@ -6,8 +6,9 @@ import keyword
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from streamlab.aggregates import Aggregate, Recipe
+from streamlab.aggregates import Aggregate
 from streamlab.errors import InvalidType, InvalidValue, NoSuchMember
+from streamlab.recipes import Recipe
 from streamlab.window_source import WindowSource
 from streamlab.windows import OWN_FIELDS, AnyWindow, Window, window_class
 

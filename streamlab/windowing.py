@@ -14,9 +14,9 @@ from streamlab.lanes import FOREVER_MS, Lane, State
 from streamlab.session_lane import SessionLane
 
 if TYPE_CHECKING:
-    from streamlab.aggregates import Recipe
     from streamlab.arrivals import Arrival
     from streamlab.holding import Hold
+    from streamlab.recipes import Recipe
 
 __all__ = ["Made", "Shape", "WindowEngine"]
 

@@ -22,7 +22,7 @@ LAYERS = [
     "queues sampling processors stats broker.* runtime.*",
     "opened sources channel_source plain_source outcomes channels joined join_stages joining keying joins materialising subscribing declaring sending",
     "lifecycle iteration baskets arrivals sides merging merged lookups unfinished assignment copartitioning join_source retrying take forwarder forwarding runtime.subscriptions",
-    "aggregates holding lanes aligned_lane session_lane windowing window_rules windows window_source windowed",
+    "fields aggregates recipes holding lanes aligned_lane session_lane windowing window_rules windows window_source windowed",
     "streams",
     "topics agents background tables runtime.runner",
     "connection closing app exceptions types",

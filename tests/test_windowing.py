@@ -17,13 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlab.aggregates import Aggregate, Recipe
+from streamlab.aggregates import Aggregate
 from streamlab.arrivals import Arrival
 from streamlab.broker.base import RecordBatch
 from streamlab.codecs import Schema
 from streamlab.errors import InvalidType, MemoryLimitExceeded
 from streamlab.events import TP
 from streamlab.opened import OpenedBatch
+from streamlab.recipes import Recipe
 from streamlab.runtime.acks import AckStore
 from streamlab.windowing import Made, Shape, WindowEngine
 
