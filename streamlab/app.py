@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.agents import Agent, AgentFunction
 from streamlab.background import Background
-from streamlab.channels import Channel, seconds
+from streamlab.channels import Channel
 from streamlab.closing import close_soon, disconnect, feeds_of, take_name
 from streamlab.connection import Connection
+from streamlab.durations import seconds
 from streamlab.errors import ImproperlyConfigured, InvalidType, NotSupported, StreamClosed, StreamlabError
 from streamlab.events import Event, Message
 from streamlab.failures import ErrorLog, StreamError

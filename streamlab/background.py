@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamlab.agents import STOP_S, Agent, AgentFunction, OnAgentError, cancel_soon
-from streamlab.channels import Channel, seconds
+from streamlab.channels import Channel
+from streamlab.durations import seconds
 from streamlab.errors import InvalidType, InvalidValue
 from streamlab.failures import StreamError
 from streamlab.lifecycle import chain_of

@@ -10,10 +10,10 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from streamlab.broker.positions import AMOUNT, LENGTH, UNITS_MS
 from streamlab.channel_source import ChannelSource
 from streamlab.codecs import Schema
-from streamlab.errors import InvalidState, InvalidValue, NotSupported
+from streamlab.durations import seconds
+from streamlab.errors import InvalidState, NotSupported
 from streamlab.events import TP, Event, Message, RecordMetadata
 from streamlab.plain_source import PlainSource
 from streamlab.queues import FlowControlQueue
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from streamlab.failures import OnError
     from streamlab.streams import Stream
 
-__all__ = ["Channel", "seconds"]
+__all__ = ["Channel"]
 
 T = TypeVar("T")
 IN_MEMORY = TP("<ANON>", 0)
@@ -317,29 +317,3 @@ class Channel(Generic[T]):
 async def _items_of(queue: asyncio.Queue[Any]) -> Any:
     while True:
         yield await queue.get()
-
-
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def seconds(value: float | timedelta | str | None, name: str = "") -> float:
-    """Return a length of time as a float: seconds, a timedelta, text ("90s", "1h30m"), or Faust's rate ("30/m" is 0.5); 0 for None.
-
-    An error tells the name of the option that has the value.
-    """
-    if value is None:
-        return 0.0
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, str) and LENGTH.fullmatch(value):
-        return sum(float(amount) * UNITS_MS[unit] for amount, unit in AMOUNT.findall(value)) / 1000
-    count, _, unit = value.partition("/") if isinstance(value, str) else (value, "", "")
-    try:
-        if isinstance(value, bool | bytes):
-            raise TypeError
-        return float(count) / _UNITS[unit.strip()]
-    except (ValueError, TypeError, KeyError):
-        told = f"{name}={value!r}" if name else repr(value)
-        raise InvalidValue(
-            f'{told} is no time: give seconds, a timedelta, text such as "90s" or "5m", or a rate: "10/m"'
-        ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from streamlab.channels import seconds
+from streamlab.durations import seconds
 from streamlab.errors import InvalidValue, TopicExists
 from streamlab.runtime.io import on_io
 

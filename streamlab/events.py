@@ -24,8 +24,6 @@ shortened.maxlevel = 4
 shortened.maxdict = shortened.maxlist = shortened.maxtuple = shortened.maxset = shortened.maxfrozenset = 10
 shortened.maxstring = shortened.maxother = shortened.maxlong = 200
 
-"""Of a key or a value in a repr."""
-
 
 class TP(NamedTuple):
     """A topic's partition."""

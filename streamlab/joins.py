@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
-from streamlab.channels import seconds
+from streamlab.durations import idle_s, length_s
 from streamlab.errors import InvalidType, InvalidValue
 from streamlab.join_stages import Rules
 from streamlab.joining import JoinEngine
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from streamlab.lookups import Lookup
 
-__all__ = ["InnerJoin", "Join", "JoinOptions", "LeftJoin", "OuterJoin", "RightJoin", "idle_s", "length_s", "refuse_unknown"]
+__all__ = ["InnerJoin", "Join", "JoinOptions", "LeftJoin", "OuterJoin", "RightJoin", "refuse_unknown"]
 
 
 class JoinOptions(TypedDict, total=False):
@@ -148,24 +147,6 @@ class OuterJoin(Join):
     """Pairs, and what is unmatched on any side."""
 
     keeps_left = keeps_right = True
-
-
-def length_s(name: str, value: float | timedelta | str | None) -> float:
-    """Return an option that is a length of time, in seconds; InvalidValue when it is none."""
-    time_s = seconds(value, name)
-    if math.isnan(time_s) or time_s < 0:
-        raise InvalidValue(f"{name}={value!r} is no length of time: give seconds, 0 or more")
-    return time_s
-
-
-def idle_s(value: float | timedelta | str | None) -> float | None:
-    """Return after how many seconds without anything all windows close, None for never; InvalidValue when it is no such time."""
-    if value is None:
-        return None
-    time_s = seconds(value, "idle")
-    if not 0 < time_s < math.inf:
-        raise InvalidValue(f"idle={value!r} is no time to wait for: give seconds, or None to wait for the next record")
-    return time_s
 
 
 def _called(part: Any) -> str:

@@ -19,9 +19,6 @@ Function = Callable[[Any], Any]
 NAME_LIMIT = 40
 """So much of a name is shown in one line."""
 
-SHOWN_NAME = 60
-"""Characters of a name in a repr."""
-
 
 class Processor:
     """One processor with its counters.

@@ -114,7 +114,6 @@ class FlowControlEvent:
     def resume(self) -> None:
         """Let ``put`` go on."""
         self.active = True
-        """Whether queues take items."""
         self._resumed.ring()
 
     async def acquire(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle
 from streamlab.channels import Channel
+from streamlab.durations import length_s
 from streamlab.errors import InvalidState, InvalidType, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
@@ -469,7 +470,7 @@ class Stream(Generic[T]):
             return forwarding.unchanged(self, "combine")
         stream = self._chain(combined=[*self.combined, *nodes], **kwargs)
         stream._origin = self
-        source = MergeSource(max_idle=joins.length_s("max_idle", max_idle))
+        source = MergeSource(max_idle=length_s("max_idle", max_idle))
         stream._reads(source)
         for node in stream.combined:
             if not isinstance(node, Mapping):

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, SupportsIndex, TypeVar, overload
 
 from streamlab.baskets import Basket
-from streamlab.channels import seconds
+from streamlab.durations import seconds
 from streamlab.errors import InvalidType, InvalidValue, NotSupported
 from streamlab.events import Event, current_cell
 from streamlab.iteration import LATE, Timer

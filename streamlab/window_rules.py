@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from streamlab.channels import seconds
+from streamlab.durations import idle_s, seconds
 from streamlab.errors import InvalidValue
 from streamlab.fields import name_of
-from streamlab.joins import idle_s
 from streamlab.windowing import Shape
 
 __all__ = ["Emit", "Rules", "rules_of"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import streamlab as sl
-from streamlab.channels import seconds
+from streamlab.durations import seconds
 from tests.streaming import first, message, put_all, turns, until
 
 

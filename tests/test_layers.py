@@ -17,7 +17,7 @@ ROOT = Path(streamlab.__file__).parent
 # From the bottom up; a module may import from its own layer and those below.
 LAYERS = [
     "texts",
-    "errors events loops tracebacks",
+    "errors events loops tracebacks durations",
     "annotations coercion describing formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
     "opened sources channel_source plain_source outcomes channels joined join_stages joining keying joins materialising subscribing declaring sending",

@@ -25,6 +25,7 @@ from typing import Any, SupportsIndex
 
 from streamlab.broker.base import Broker, Isolation, Watermarks
 from streamlab.broker.positions_back import last_records
+from streamlab.durations import LENGTH, UNITS_MS, milliseconds
 from streamlab.errors import InvalidPosition, OffsetOutOfRange
 from streamlab.events import TP
 
@@ -51,10 +52,7 @@ LATE_RECORDS = 100_000
 
 LIMIT = 1 << 62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-LENGTH = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
 AGO = re.compile(rf"-({LENGTH.pattern})")
-AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 NUMBER = re.compile(r"-?\d+")
 
 
@@ -223,7 +221,7 @@ def _text(text: str, *, end: bool) -> Position | None:
     if NUMBER.fullmatch(text):
         return _number(int(text)) if len(text) < len(str(LIMIT)) else None
     if match := AGO.fullmatch(word):
-        ms = sum(float(amount) * UNITS_MS[unit] for amount, unit in AMOUNT.findall(match[1]))
+        ms = milliseconds(match[1])
         return Ago(round(ms)) if ms < LIMIT else None
     try:
         return _time(datetime.fromisoformat(text))
