@@ -230,7 +230,11 @@ class Event(Carrier):
         self.value = value
         self.headers: dict[str, Any] = dict(headers) if headers else {}
         self.message = message
-        self.acked = False
+
+    @property
+    def acked(self) -> bool:
+        """Whether everybody who had to has acked the message."""
+        return self.message.acked
 
     def ack(self) -> bool:
         """Say that this stream is done with the message.

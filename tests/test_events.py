@@ -65,6 +65,10 @@ class TestMessage:
 
 
 class TestEvent:
+    def test_it_tells_whether_its_message_is_acked(self, event: sl.Event) -> None:
+        event.message.incref(2)
+        assert [event.ack(), event.acked, event.ack(), event.acked] == [False, False, True, True]
+
     def test_of_headers_the_last_of_a_name_wins_and_the_message_has_all(self, app: sl.App) -> None:
         pairs = [("a", b"1"), ("a", b"2")]
         event = app.create_event(None, None, pairs, sl.Message("t", 0, 0, 0.0, 0, pairs, None, None))
