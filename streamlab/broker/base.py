@@ -8,7 +8,7 @@ thread: every coroutine here is awaited on that thread's loop and nowhere else. 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from streamlab.events import TP, RecordMetadata
@@ -129,8 +129,6 @@ class ReaderOptions:
     together: str = ""
     """Group mode only: members that say the same here get the same partition numbers of their topics, as a join needs it."""
     listener: GroupListener | None = None
-    session_timeout_s: float = 10.0
-    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 class Reader(Protocol):

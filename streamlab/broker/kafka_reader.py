@@ -24,6 +24,7 @@ from streamlab.events import TP
 __all__ = ["KafkaReader"]
 
 OBSERVE_REQUEST_TIMEOUT_MS = 15_000
+SESSION_TIMEOUT_MS = 10_000
 REBALANCE_TIMEOUT_MS = 60_000
 GROUP_REQUEST_TIMEOUT_MS = REBALANCE_TIMEOUT_MS + 10_000
 FETCH_WAIT_MS = 500
@@ -123,17 +124,16 @@ class KafkaReader:
             "request_timeout_ms": OBSERVE_REQUEST_TIMEOUT_MS if group is None else GROUP_REQUEST_TIMEOUT_MS,
         }
         if group is not None:
-            session_ms = int(self._options.session_timeout_s * 1000)
             settings |= {
                 "group_id": group,
-                "session_timeout_ms": session_ms,
-                "heartbeat_interval_ms": max(session_ms // 4, 100),
+                "session_timeout_ms": SESSION_TIMEOUT_MS,
+                "heartbeat_interval_ms": SESSION_TIMEOUT_MS // 4,
                 "max_poll_interval_ms": NEVER_MS,
                 "metadata_max_age_ms": METADATA_AGE_MS,
                 "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
                 "partition_assignment_strategy": [assignor(self._options.together, self._partitions)],
             }
-        return quiet(AIOKafkaConsumer(**settings, **self._options.extra, **connect_options(self._lookup.security)))
+        return quiet(AIOKafkaConsumer(**settings, **connect_options(self._lookup.security)))
 
     @property
     def last_answer(self) -> float:
@@ -195,18 +195,17 @@ class KafkaReader:
         most = MAX_BATCHES if self._batches else MAX_RECORDS
         got: dict[Any, Any] = {}
         assignment = self._assignment()
-        with contextlib.suppress(BrokerUnavailable, kafka.ConsumerStoppedError):
-            try:
-                # getmany waits without an end for an assignment. Cancelled, it has taken nothing yet.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(timeout_s + 0.05):
-                        got = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=most)
-            except kafka.NoOffsetForPartitionError as error:
-                await self._to_beginning(error.args[0])
-            except kafka.OffsetOutOfRangeError as error:
-                raise await self._out_of_range(error) from error
-            except kafka.KafkaError as error:
-                raise translate(error, f"Cannot read {', '.join(sorted(self._topics))}") from error
+        try:
+            # getmany waits without an end for an assignment. Cancelled, it has taken nothing yet.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s + 0.05):
+                    got = await consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=most)
+        except kafka.NoOffsetForPartitionError as error:
+            await self._to_beginning(error.args[0])
+        except kafka.OffsetOutOfRangeError as error:
+            raise await self._out_of_range(error) from error
+        except kafka.KafkaError as error:
+            raise translate(error, f"Cannot read {', '.join(sorted(self._topics))}") from error
         batches = [batch for of_partition in got.values() for batch in of_partition] if self._batches else record_lists(got)
         if self._options.group is not None and self._assignment() is not assignment:
             self._put_back(batches)
