@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import sys
-import threading
 from collections.abc import Generator, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -249,24 +248,20 @@ def _records(topic: Topic[Any], arguments: argparse.Namespace) -> Generator[tupl
     """Yield the records as they come, each with what opens it; what was printed is flushed before waiting for more."""
     from streamlab.opened import OpenedBatch
     from streamlab.runtime.feed import Feed
+    from streamlab.runtime.walking import batches_of
 
     start = arguments.start or ("latest" if arguments.stop is None else "earliest")
     feed = Feed(
         topic.app.client, topic.topics, start=start, stop=arguments.stop, isolation=arguments.isolation, on_notice=complain
     )
-    arrived = threading.Event()
-    feed.handover.add_waker(arrived.set)
-    feed.begin()
     try:
-        while not feed.handover.ended:
-            arrived.clear()
-            for batch in feed.handover.get_nowait() or ():
+        for batches in batches_of(feed):
+            for batch in batches:
                 opened = OpenedBatch(topic.app, topic.schema, batch, None)
                 for record in batch.records:
                     yield record, opened
             if not feed.handover.readable:
                 sys.stdout.flush()
-                arrived.wait()
     finally:
         feed.close_soon()
 

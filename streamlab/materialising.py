@@ -15,6 +15,7 @@ from streamlab.failures import ErrorLog
 from streamlab.opened import OpenedBatch
 from streamlab.outcomes import failure
 from streamlab.queues import Bell
+from streamlab.runtime.walking import batches_of
 from streamlab.texts import clean, text_of
 from streamlab.tracebacks import forget_frames
 
@@ -157,19 +158,10 @@ class Materialising:
             self.bell.ring()
 
     def _read(self) -> None:
-        handover, arrived = self.feed.handover, threading.Event()
-        handover.add_waker(arrived.set)
-        self.feed.begin()
-        while True:
-            arrived.clear()
-            batches = handover.get_nowait()
-            if batches is None and handover.ended:
-                return
-            for batch in batches or ():
+        for batches in batches_of(self.feed, lambda: None if self.is_open else TICK_S):
+            for batch in batches:
                 self._apply(batch)
             self._look_at_the_end()
-            if batches is None:
-                arrived.wait(None if self.is_open else TICK_S)
 
     def _look_at_the_end(self) -> None:
         """Open it, once everything was read that was there when reading began."""

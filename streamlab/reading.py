@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from streamlab.frames import records_frame
 from streamlab.interrupts import Interrupt, noticed
 from streamlab.opened import OpenedBatch
 from streamlab.runtime.io import wait
+from streamlab.runtime.walking import batches_of
 from streamlab.subscribing import read_from
 from streamlab.take import Batch
 
@@ -189,21 +189,11 @@ def _feed(topic: Topic[Any], **options: Any) -> Iterator[Feed]:
 
 def _batches(feed: Feed, bar: _Progress | None = None, interrupt: Interrupt = NONE) -> Iterator[RecordBatch]:
     """Yield what the feed brings until its end, or until an interrupt; its errors are raised."""
-    arrived = threading.Event()
-    feed.handover.add_waker(arrived.set)
-    feed.begin()
-    while True:
-        arrived.clear()
-        batches = feed.handover.get_nowait()
-        if batches is not None:
-            for batch in batches:
-                if interrupt.seen:
-                    return
-                yield batch
-        elif feed.handover.ended:
-            return
-        else:
-            arrived.wait(TICK_S)
+    for batches in batches_of(feed, lambda: TICK_S):
+        for batch in batches:
+            if interrupt.seen:
+                return
+            yield batch
         if interrupt.seen:
             return
         if bar is not None:
