@@ -109,23 +109,6 @@ class Handover:
         with self._lock:
             return {batch.tp for batches in self._lists for batch in batches}
 
-    async def wait(self) -> None:
-        """Return when there is something to take, an error, or the end. Several readers may wait, on any loops."""
-        loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(ready.set)
-
-        self.add_waker(wake)
-        try:
-            while not self.readable:
-                ready.clear()
-                if not self.readable:
-                    await ready.wait()
-        finally:
-            self.remove_waker(wake)
-
     def add_waker(self, waker: Callable[[], object]) -> None:
         """Have a function called, on any thread, whenever something came, failed or ended."""
         with self._lock:

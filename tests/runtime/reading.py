@@ -11,7 +11,9 @@ from streamlab.broker.memory import MemoryBroker
 from streamlab.broker.memory_reader import MemoryReader
 from streamlab.errors import BrokerUnavailable
 from streamlab.events import TP
+from streamlab.queues import Bell
 from streamlab.runtime.feed import Feed
+from streamlab.runtime.handover import Handover
 
 LIMIT_S = 20.0
 
@@ -30,6 +32,17 @@ async def send(
     for value in values:
         timestamp_ms = None if timestamps_ms is None else timestamps_ms[value]
         await broker.send(topic, key=None, value=value.encode(), partition=partition, timestamp_ms=timestamp_ms)
+
+
+async def arrived(handover: Handover) -> None:
+    """Return when there is something to take, an error, or the end."""
+    bell = Bell()
+    handover.add_waker(bell.ring)
+    try:
+        while not handover.readable:
+            await bell.wait(lambda: handover.readable)
+    finally:
+        handover.remove_waker(bell.ring)
 
 
 class Consumer:
@@ -64,7 +77,7 @@ class Consumer:
     async def to_end(self) -> Consumer:
         async with asyncio.timeout(LIMIT_S):
             while not self.feed.handover.ended:
-                await self.feed.handover.wait()
+                await arrived(self.feed.handover)
                 self.take()
         return self
 

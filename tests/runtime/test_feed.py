@@ -70,9 +70,7 @@ async def test_stop_stops_the_reader_and_ends_the_hand_over(broker: FailingBroke
     reading = feed(start="earliest")
     reading.begin()
     await until(lambda: reading.handover.readable)
-    waiting = asyncio.create_task(reading.handover.wait())
     await reading.stop()
-    await waiting
     assert (reading.state, reading.handover.ended, reading.handover.buffered_bytes) == ("stopped", True, 0)
     assert broker.readers[0].stopped
     await reading.stop()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from streamlab.broker.base import RecordBatch
 from streamlab.events import TP
 from streamlab.runtime.handover import Handover
+from tests.runtime.reading import arrived
 
 ORDERS = TP("orders", 0)
 CLICKS = TP("clicks", 0)
@@ -87,20 +88,10 @@ async def test_cancelling_a_put_that_waits_loses_nothing() -> None:
 
 async def test_every_waiting_reader_is_woken_when_something_comes() -> None:
     handover = Handover()
-    readers = [asyncio.create_task(handover.wait()) for _ in range(3)]
+    readers = [asyncio.create_task(arrived(handover)) for _ in range(3)]
     await settle()
     await handover.put([batch()])
     await asyncio.wait_for(asyncio.gather(*readers), 5)
-
-
-async def test_a_cancelled_wait_leaves_no_waker_behind() -> None:
-    handover = Handover()
-    reader = asyncio.create_task(handover.wait())
-    await settle()
-    assert handover._wakers
-    reader.cancel()
-    await settle()
-    assert not handover._wakers
 
 
 class Bell:
@@ -129,16 +120,10 @@ def test_the_end_and_an_error_are_something_to_look_at(finish: Callable[[Handove
     assert (before, handover.readable) == (False, True)
 
 
-async def test_wait_returns_at_once_when_something_is_there() -> None:
-    handover = Handover()
-    await handover.put([batch()])
-    await handover.wait()
-
-
 @pytest.mark.parametrize("finish", [Handover.end, lambda handover: handover.fail(LookupError())])
 async def test_the_end_and_an_error_wake_the_readers(finish: Callable[[Handover], None]) -> None:
     handover = Handover()
-    reader = asyncio.create_task(handover.wait())
+    reader = asyncio.create_task(arrived(handover))
     await settle()
     finish(handover)
     await asyncio.wait_for(reader, 5)
@@ -213,7 +198,7 @@ async def test_a_reader_may_take_what_a_closed_loop_had_put() -> None:
 def read_all(handover: Handover, into: list[int]) -> None:
     async def read() -> None:
         while not handover.ended:
-            await handover.wait()
+            await arrived(handover)
             while (batches := handover.get_nowait()) is not None:
                 into.extend(b.first_offset for b in batches)
 
