@@ -16,6 +16,7 @@ from streamlab import lifecycle
 from streamlab.baskets import Basket
 from streamlab.errors import Skip
 from streamlab.events import Carrier, Cell, current_cell
+from streamlab.interrupting import Interrupted, interruptible
 from streamlab.loops import Loop
 from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, fell_out, left
 from streamlab.tracebacks import forget_frames
@@ -222,11 +223,11 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                             if not hasattr(value, "__await__"):
                                 processor.plain = type(value)
                             elif timer is None or timer.deadline is None or timer.rings:
-                                value = await lifecycle.interruptible(stream, value, wanted)
+                                value = await interruptible(stream, value, wanted)
                             else:
                                 task = asyncio.ensure_future(value)
                                 try:
-                                    while not await lifecycle.interruptible(stream, _done(task, timer), wanted):
+                                    while not await interruptible(stream, _done(task, timer), wanted):
                                         yield LATE
                                 finally:
                                     task.cancel()
@@ -252,7 +253,7 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                     continue
                 except BaseException as error:  # cancelled, stopped, or closed while late: nobody got the item
                     source.give_back(item, opened)
-                    if isinstance(error, lifecycle.Interrupted):
+                    if isinstance(error, Interrupted):
                         return
                     raise
                 loop.done = number = number + 1

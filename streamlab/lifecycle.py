@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from streamlab.channel_source import ChannelSource
-from streamlab.errors import AlreadyStarted, ImproperlyConfigured, InvalidState, InvalidValue, StreamClosed
-from streamlab.runtime.discovery import standing
-from streamlab.runtime.io import on_io
+from streamlab.errors import AlreadyStarted, ImproperlyConfigured, InvalidState, StreamClosed
 from streamlab.runtime.relay import Relay
 
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
 __all__ = [
-    "KEEP",
-    "Interrupted",
     "close_iterators",
     "close_soon",
+    "end_loops",
     "halt",
     "hold",
-    "interruptible",
     "loop_begins",
     "loop_ends",
     "related",
-    "renew",
     "reopen",
-    "restarts_at",
     "resumed",
     "run_callback",
     "start",
@@ -38,26 +31,8 @@ __all__ = [
 ]
 
 STOP_S = 1.0
-RESTART_S = 10.0
-"""So long a restart waits for a processor that is in a call."""
 FINALIZER_TURNS = 2
 """So soon after it was dropped, by a ``break``, an asynchronous generator has been closed by its loop."""
-INTERRUPT_S = 0.5
-"""An asynchronous processor may go on for so long after its stream was stopped."""
-
-
-class Kept:
-    """Stands for: as it is."""
-
-    def __repr__(self) -> str:
-        return "KEEP"
-
-
-KEEP = Kept()
-
-
-class Interrupted(BaseException):
-    """Raised where a processor was awaited that its stream could not wait for when it was stopped."""
 
 
 def walk(stream: Stream[Any], step: Callable[[Stream[Any]], Stream[Any] | None]) -> Iterator[Stream[Any]]:
@@ -135,113 +110,13 @@ async def halt(stream: Stream[Any]) -> None:
     stream.state = "shutdown"
 
 
-async def renew(stream: Stream[Any], *, start: Any = KEEP, group: Any = KEEP) -> None:
-    """End what runs of a stream, and make it ready to run again; see ``Stream.restart``."""
-    if stream.app.closed:
-        raise StreamClosed(f"app {stream.app.id!r} was closed: make a new App, and its streams again")
-    if stream._loops and stream._drive is None:
-        raise InvalidState("this stream is being iterated: leave that loop first, then restart it in the background")
-    changes = {name: value for name, value in (("start", start), ("group", group)) if value is not KEEP}
-    reads = restarts_at(stream, changes)
-    if changes and reads is not None:
-        reads.change(**changes)
-    await _end_drive(stream)
-    if reads is not None:
-        await _leave(reads, changes)
-    for other in related(stream):
-        await stop_draining(other)
-        other._reset()
-        other._source.reopen()
-    if stream.feed is not None and "start" in changes:
-        stream.feed.fix_start(0.0)
-        await stream.feed.fixed_start()
-
-
-def restarts_at(stream: Stream[Any], changes: Mapping[str, Any]) -> ChannelSource | None:
-    """Return the source that a start or a group is for; InvalidValue when one is given and there is none."""
-    source = stream._source
-    if isinstance(source, ChannelSource) and source.feed is not None:
-        return source
-    if not changes:
-        return None
-    name = min(changes)
-    if stream.combined:
-        raise InvalidValue(
-            f"this stream is made of others, and each has a {name} of its own: make those anew with another {name}, and this "
-            "one of them; restart() goes on where they stood"
-        )
-    raise InvalidValue(f"this stream reads no topic: there is no {name} to give; restart() goes on where it stood")
-
-
-async def _end_drive(stream: Stream[Any]) -> None:
-    drive = stream._drive
-    if drive is None:
-        return
-    _end_loops(stream)
-    await drive.finished(RESTART_S)
-    if not drive.ended:
-        busy = stream.stats().busy
-        raise InvalidState(f"processor {busy!r} is still in a call: restart the stream again when that has ended")
-
-
-async def _leave(source: ChannelSource, changes: dict[str, Any]) -> None:
-    """Close the feed; who leaves a group goes on where that stands."""
-    assert source.feed is not None
-    source.close()
-    await source.closed()
-    if source.feed.group is not None and "group" in changes and "start" not in changes:
-        source.stands_at(await on_io(standing(source.feed)))
-
-
-class Wait:
-    """A task that waits for what a processor does."""
-
-    __slots__ = ("interrupted", "over", "task")
-
-    def __init__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.task = task
-        self.interrupted = self.over = False
-
-    def interrupt_later(self) -> None:
-        """Give it some time to end, from any thread."""
-        loop = self.task.get_loop()
-        with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
-            loop.call_soon_threadsafe(loop.call_later, INTERRUPT_S, self._interrupt)
-
-    def _interrupt(self) -> None:
-        if not self.over:
-            self.interrupted = True
-            self.task.cancel()
-
-
-async def interruptible(stream: Stream[Any], awaitable: Awaitable[Any], wanted: Callable[[], bool]) -> Any:
-    """Await what a processor does; Interrupted when the stream is stopped and it does not end soon."""
-    wait = Wait()
-    stream._waits.add(wait)
-    if not wanted():
-        wait.interrupt_later()
-    try:
-        return await awaitable
-    except asyncio.CancelledError:
-        if not wait.interrupted or wait.task.cancelling() > 1:
-            raise
-        raise Interrupted from None
-    finally:
-        wait.over = True
-        stream._waits.discard(wait)
-        if wait.interrupted:
-            wait.task.uncancel()
-
-
 def _mark_halted(stream: Stream[Any]) -> None:
     """Have its loops end, wherever they run, and no other begin."""
     stream._halted = True
-    _end_loops(stream)
+    end_loops(stream)
 
 
-def _end_loops(stream: Stream[Any]) -> None:
+def end_loops(stream: Stream[Any]) -> None:
     """Have its loops end, wherever they run."""
     stream._stops += 1
     stream.processors.call_attention()

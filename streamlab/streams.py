@@ -14,15 +14,16 @@ from streamlab.errors import InvalidState, InvalidType, NotSupported
 from streamlab.events import Cell, Event, current_event, event_in
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
+from streamlab.interrupting import Wait
 from streamlab.iteration import iterate
 from streamlab.join_source import JoinSource
-from streamlab.lifecycle import KEEP
 from streamlab.lookups import lookup_of, tables_of
 from streamlab.loops import FOREVER
 from streamlab.merged import MergeSource, StreamsSource
 from streamlab.merging import inputs_of
 from streamlab.plain_source import PlainSource
 from streamlab.processors import Processors, filter_by
+from streamlab.restarting import KEEP, renew
 from streamlab.runtime.subscriptions import subscribed
 from streamlab.stats import Meter, StreamStats
 from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
@@ -153,7 +154,7 @@ class Stream(Generic[T]):
         self._drive: Drive | None = None
         self._failure: Exception | None = None
         self._taps: tuple[Callable[[Basket], object], ...] = ()
-        self._waits: set[lifecycle.Wait] = set()
+        self._waits: set[Wait] = set()
 
     def _reads(self, source: Source) -> None:
         self._source = source
@@ -756,7 +757,7 @@ class Stream(Generic[T]):
         InvalidState
             It is being iterated, or a processor does not return.
         """
-        await lifecycle.renew(self, start=start, group=group)
+        await renew(self, start=start, group=group)
         self.run()
 
     def retry(self, errors: Iterable[StreamError]) -> int:

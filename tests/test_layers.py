@@ -21,7 +21,7 @@ LAYERS = [
     "annotations coercion describing formats models codecs settings unsupported failures broker.base",
     "queues sampling processors stats broker.* runtime.*",
     "opened sources channel_source plain_source outcomes channels joined join_stages joining keying joins materialising subscribing declaring sending",
-    "lifecycle iteration baskets arrivals sides merging merged lookups unfinished assignment copartitioning join_source retrying take forwarder forwarding runtime.subscriptions",
+    "interrupting lifecycle restarting iteration baskets arrivals sides merging merged lookups unfinished assignment copartitioning join_source retrying take forwarder forwarding runtime.subscriptions",
     "fields aggregates recipes holding lanes aligned_lane session_lane windowing window_rules windows window_source windowed",
     "streams",
     "topics agents background tables runtime.runner",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidState, InvalidValue
-from streamlab.lifecycle import KEEP
+from streamlab.restarting import KEEP
 from streamlab.views import details, editing, sections
 from streamlab.views.frames_out import rows_section
 

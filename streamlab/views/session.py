@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from streamlab.broker.positions import parse
 from streamlab.describing import inputs
 from streamlab.errors import InvalidState, InvalidValue, StreamClosed
-from streamlab.lifecycle import KEEP, chain_of, renew, restarts_at
+from streamlab.lifecycle import chain_of
+from streamlab.restarting import KEEP, renew, restarts_at
 from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
 from streamlab.stats import URGENT, Meter, StreamStats

@@ -243,9 +243,9 @@ async def test_a_stream_that_is_being_iterated_is_refused(app: sl.App) -> None:
 
 
 async def test_a_processor_that_does_not_return_is_named(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamlab import lifecycle
+    from streamlab import lifecycle, restarting
 
-    monkeypatch.setattr(lifecycle, "RESTART_S", 0.1)
+    monkeypatch.setattr(restarting, "RESTART_S", 0.1)
     monkeypatch.setattr(lifecycle, "STOP_S", 0.1)
     go_on = threading.Event()
     channel = app.channel()

@@ -1,0 +1,62 @@
+"""Processors that are awaited when their stream is stopped: they get a moment, and then are interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamlab.streams import Stream
+
+__all__ = ["Interrupted", "Wait", "interruptible"]
+
+INTERRUPT_S = 0.5
+"""An asynchronous processor may go on for so long after its stream was stopped."""
+
+
+class Interrupted(BaseException):
+    """Raised where a processor was awaited that its stream could not wait for when it was stopped."""
+
+
+class Wait:
+    """A task that waits for what a processor does."""
+
+    __slots__ = ("interrupted", "over", "task")
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.task = task
+        self.interrupted = self.over = False
+
+    def interrupt_later(self) -> None:
+        """Give it some time to end, from any thread."""
+        loop = self.task.get_loop()
+        with contextlib.suppress(RuntimeError):  # its loop is closed: it is dead already
+            loop.call_soon_threadsafe(loop.call_later, INTERRUPT_S, self._interrupt)
+
+    def _interrupt(self) -> None:
+        if not self.over:
+            self.interrupted = True
+            self.task.cancel()
+
+
+async def interruptible(stream: Stream[Any], awaitable: Awaitable[Any], wanted: Callable[[], bool]) -> Any:
+    """Await what a processor does; Interrupted when the stream is stopped and it does not end soon."""
+    wait = Wait()
+    stream._waits.add(wait)
+    if not wanted():
+        wait.interrupt_later()
+    try:
+        return await awaitable
+    except asyncio.CancelledError:
+        if not wait.interrupted or wait.task.cancelling() > 1:
+            raise
+        raise Interrupted from None
+    finally:
+        wait.over = True
+        stream._waits.discard(wait)
+        if wait.interrupted:
+            wait.task.uncancel()
