@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from aiokafka.admin.config_resource import ConfigResourceType
@@ -46,13 +47,11 @@ class Admin:
     async def delete_topic(self, name: str) -> None:
         """Delete a topic and wait until it is gone."""
         await self._change(DeleteTopicsRequest([name], int(ADMIN_TIMEOUT_S * 1000)), f"Cannot delete topic {name!r}", name)
-        try:
-            async with asyncio.timeout(ADMIN_TIMEOUT_S):
+        with contextlib.suppress(TopicNotFound):
+            async with _in_time(f"topic {name!r} is to go, and is still there"):
                 while True:
                     await self._lookup.partitions(name)
                     await asyncio.sleep(VISIBLE_S)
-        except TopicNotFound:
-            return
 
     async def add_partitions(self, name: str, total: int) -> None:
         """Grow a topic and wait until that can be seen."""
@@ -93,7 +92,7 @@ class Admin:
 
     async def _until_seen(self, name: str, partitions: int) -> None:
         """Wait until the metadata shows the partitions and their leaders: other nodes hear of them a little later."""
-        async with asyncio.timeout(ADMIN_TIMEOUT_S):
+        async with _in_time(f"topic {name!r} is to have {partitions} partitions with a leader, and has not"):
             while True:
                 try:
                     leaders = await self._lookup.partitions(name)
@@ -102,3 +101,14 @@ class Admin:
                 if len(leaders) >= partitions and min(leaders.values()) >= 0:
                     return
                 await asyncio.sleep(VISIBLE_S)
+
+
+@contextlib.asynccontextmanager
+async def _in_time(what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ADMIN_TIMEOUT_S):
+            yield
+    except TimeoutError as error:
+        raise BrokerUnavailable(
+            f"The cluster took the change, but {what} after {ADMIN_TIMEOUT_S:g} s. Look at its brokers; there is no need to ask again."
+        ) from error
