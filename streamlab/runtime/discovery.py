@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from streamlab.broker.base import Broker
-from streamlab.broker.positions import as_of, resolve, restricted
+from streamlab.broker.resolving import as_of, resolve, restricted
 from streamlab.errors import BrokerUnavailable, TopicNotFound
 from streamlab.events import TP
 

@@ -11,7 +11,8 @@ from concurrent.futures import Future
 from typing import Any, Literal, get_args
 
 from streamlab.broker.base import Broker, Isolation, RecordBatch
-from streamlab.broker.positions import Ago, Earliest, Latest, Offset, Position, Time, parse, resolve
+from streamlab.broker.positions import Ago, Earliest, Latest, Offset, Position, Time, parse
+from streamlab.broker.resolving import resolve
 from streamlab.errors import ImproperlyConfigured, InvalidPosition, InvalidValue, StreamlabError
 from streamlab.events import TP
 from streamlab.runtime import discovery

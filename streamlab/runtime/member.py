@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from streamlab.broker.base import Commit, GroupListener, Reader, ReaderOptions, RecordBatch
-from streamlab.broker.positions import Earliest, Position, check_named, resolve, restricted
+from streamlab.broker.positions import Earliest, Position
+from streamlab.broker.resolving import check_named, resolve, restricted
 from streamlab.errors import BrokerError, BrokerUnavailable
 from streamlab.events import TP
 from streamlab.runtime import discovery

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamlab.broker.base import Reader, ReaderOptions, RecordBatch
-from streamlab.broker.positions import Earliest, PerPartition, Position, resolve
+from streamlab.broker.positions import Earliest, PerPartition, Position
+from streamlab.broker.resolving import resolve
 from streamlab.errors import InvalidPosition, TopicNotFound
 from streamlab.events import TP
 from streamlab.runtime import discovery

@@ -10,7 +10,8 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from streamlab.broker.base import Reader, RecordBatch
-from streamlab.broker.positions import Position, Time, as_of
+from streamlab.broker.positions import Position, Time
+from streamlab.broker.resolving import as_of
 from streamlab.errors import BrokerUnavailable
 from streamlab.events import TP
 from streamlab.runtime.limits import Limits

@@ -12,25 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamlab.broker import positions, positions_back
+from streamlab.broker import positions_back, resolving
 from streamlab.broker.base import Isolation, ReaderOptions, RecordBatch, Watermarks
 from streamlab.broker.memory import MemoryBroker
 from streamlab.broker.memory_log import MemoryRecord
-from streamlab.broker.positions import (
-    Ago,
-    Earliest,
-    End,
-    LastN,
-    Latest,
-    Offset,
-    PerPartition,
-    Position,
-    Time,
-    as_of,
-    parse,
-    resolve,
-)
+from streamlab.broker.positions import Ago, Earliest, End, LastN, Latest, Offset, PerPartition, Position, Time, parse
 from streamlab.broker.positions_back import last_records
+from streamlab.broker.resolving import as_of, resolve
 from streamlab.errors import BrokerUnavailable, InvalidPosition, OffsetOutOfRange
 from streamlab.events import TP
 
@@ -248,8 +236,8 @@ async def test_stops_are_resolved(broker: MemoryBroker, stop: Any, first: int, s
 async def test_a_stop_time_leaves_room_by_time_or_by_offset_whichever_reaches_further(
     broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch, lateness_ms: int, late_records: int, first: int, second: int
 ) -> None:
-    monkeypatch.setattr(positions, "LATENESS_MS", lateness_ms)
-    monkeypatch.setattr(positions, "LATE_RECORDS", late_records)
+    monkeypatch.setattr(resolving, "LATENESS_MS", lateness_ms)
+    monkeypatch.setattr(resolving, "LATE_RECORDS", late_records)
     assert await resolve(Time(4_000), broker, BOTH, "read_uncommitted", 0, end=True) == {FIRST: first, SECOND: second}
 
 
