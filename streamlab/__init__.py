@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from streamlab.agents import Agent, current_agent
 from streamlab.app import App
+from streamlab.batch import Batch
 from streamlab.channels import Channel
 from streamlab.codecs import Schema
 from streamlab.errors import (
@@ -38,7 +39,6 @@ from streamlab.queues import FlowControlQueue
 from streamlab.runtime.runner import running
 from streamlab.streams import Stream
 from streamlab.tables import Table
-from streamlab.take import Batch
 from streamlab.topics import Topic
 from streamlab.types import ChannelT, EventT, StreamT, TopicT
 from streamlab.unsupported import NAMES as _NAMES

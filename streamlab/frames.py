@@ -18,8 +18,8 @@ from streamlab.texts import clean
 from streamlab.windows import AnyWindow
 
 if TYPE_CHECKING:
+    from streamlab.batch import Batch
     from streamlab.events import Event
-    from streamlab.take import Batch
 
 __all__ = ["FrameSchema", "batch_frame", "batch_html", "batch_text", "frame_of", "mapping_frame", "records_frame", "to_frame"]
 

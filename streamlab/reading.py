@@ -11,6 +11,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from streamlab.baskets import Basket
+from streamlab.batch import Batch
 from streamlab.channel_source import ChannelSource
 from streamlab.errors import DecodeError, InvalidPosition, InvalidValue, MemoryLimitExceeded, TopicNotFound
 from streamlab.events import TP
@@ -22,7 +23,6 @@ from streamlab.opened import OpenedBatch
 from streamlab.runtime.io import wait
 from streamlab.runtime.walking import batches_of
 from streamlab.subscribing import read_from
-from streamlab.take import Batch
 
 if TYPE_CHECKING:
     import pandas as pd

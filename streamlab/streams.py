@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from streamlab import describing, forwarding, joins, lifecycle
+from streamlab.batch import FrameMemory, events_of, stamped
 from streamlab.channels import Channel
 from streamlab.durations import length_s
 from streamlab.errors import InvalidState, InvalidType, NotSupported
@@ -26,7 +27,7 @@ from streamlab.processors import Processors, filter_by
 from streamlab.restarting import KEEP, renew
 from streamlab.runtime.subscriptions import subscribed
 from streamlab.stats import Meter, StreamStats
-from streamlab.take import FrameMemory, Take, WithinFrom, events_of, frame, stamped
+from streamlab.take import Take, WithinFrom, frame
 from streamlab.texts import clean
 from streamlab.window_rules import Emit, rules_of
 from streamlab.window_source import WindowSource

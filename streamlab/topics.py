@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from streamlab.app import App
+    from streamlab.batch import Batch
     from streamlab.broker.base import Isolation
     from streamlab.failures import OnError
     from streamlab.streams import Stream
-    from streamlab.take import Batch
 
 __all__ = ["Topic"]
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from streamlab import columns, frame_builder
 from streamlab.baskets import Basket
+from streamlab.batch import Batch
 from streamlab.errors import KeyDecodeError
 from streamlab.events import TP, Event, Message
 from streamlab.frame_builder import FrameBuilder
 from streamlab.frames import FrameSchema, batch_frame, batch_html, records_frame, to_frame
 from streamlab.loops import FOREVER
 from streamlab.models import Record
-from streamlab.take import Batch
 
 
 class Order(Record):

@@ -12,8 +12,9 @@ from streamlab.runtime import runner
 from streamlab.views.cells import ColumnBook, cell, flat
 
 if TYPE_CHECKING:
+    from streamlab.batch import Batch
     from streamlab.runtime.runner import Drive
-    from streamlab.take import Batch, Take
+    from streamlab.take import Take
 
 __all__ = ["LiveBatches"]
 

@@ -12,13 +12,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from streamlab.baskets import Basket, KeptRecord
+from streamlab.batch import Batch
 from streamlab.describing import made_by
 from streamlab.errors import InvalidState, InvalidType, InvalidValue, Skip
 from streamlab.events import current_cell
 from streamlab.loops import FOREVER
 from streamlab.markup import Html, alarming, card, dim, section
 from streamlab.processors import name_of
-from streamlab.take import Batch
 from streamlab.texts import clean
 from streamlab.views import session
 from streamlab.views.cells import cell
