@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from streamlab.baskets import Basket
 from streamlab.errors import InvalidState, StreamClosed
 from streamlab.failures import StreamError
-from streamlab.iteration import FULL, LATE, Timer
+from streamlab.iteration import FULL, LATE
 from streamlab.lifecycle import hold, stop_draining
 from streamlab.retrying import can_retry, put_back
+from streamlab.runtime.alarm import Alarm
 from streamlab.runtime.io import LoopThread
 from streamlab.runtime.running import Running
 from streamlab.runtime.subscriptions import Subscription
@@ -39,42 +40,6 @@ Tap = Callable[[Basket], object]
 _lock = threading.Lock()
 _thread: LoopThread | None = None
 _drives: list[Drive] = []
-
-
-class Alarm(Timer):
-    """The deadline of a basket, counted from the beginning of the work on its first value, so that one that took long is late.
-
-    While the loop works it looks itself. While it waits for a processor, the alarm rings on the runner's loop.
-    """
-
-    __slots__ = ("_bell", "_ring")
-    rings = True
-
-    def __init__(self, ring: Callable[[], object]) -> None:
-        super().__init__()
-        self._ring = ring
-        self._bell: asyncio.TimerHandle | None = None
-
-    def begin(self, began: float, first_s: float) -> None:
-        """Set the deadline."""
-        self.deadline = began + first_s
-        if self._bell is None:
-            self._set()
-
-    def _set(self) -> None:
-        self._bell = asyncio.get_running_loop().call_later(max(self.left() or 0.0, 0.0), self._look)
-
-    def _look(self) -> None:
-        self._bell = None
-        if self.passed():
-            self._ring()
-        elif self.deadline is not None:
-            self._set()
-
-    def end(self) -> None:
-        """Ring no more."""
-        if self._bell is not None:
-            self._bell.cancel()
 
 
 class Drive:
