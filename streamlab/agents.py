@@ -129,7 +129,7 @@ class Agent:
             failures += 1
 
     async def _report(self, error: Exception) -> None:
-        self.app.errors.add(StreamError(None, None, None, None, None, None, error, self.name))
+        self.app.errors.add(StreamError.of(error, self.name))
         if self.on_error is None:
             return
         try:
@@ -137,7 +137,7 @@ class Agent:
             if hasattr(told, "__await__"):
                 await told
         except Exception as second:
-            self.app.errors.add(StreamError(None, None, None, None, None, None, second, self.name))
+            self.app.errors.add(StreamError.of(second, self.name))
             logger.exception("on_error of agent %s failed", self.name)
 
     async def _clean_up(self, stream: Stream[Any], active: Stream[Any]) -> None:

@@ -337,7 +337,7 @@ class App:
             await self.stop()
             for error in await asyncio.gather(*(stream.stop() for stream in self.streams()), return_exceptions=True):
                 if isinstance(error, Exception):
-                    self.errors.add(StreamError(None, None, None, None, None, None, error))
+                    self.errors.add(StreamError.of(error))
         close_soon(self)
         with contextlib.suppress(StreamlabError, TimeoutError):
             await asyncio.wait_for(on_io(disconnect(self)), CLOSE_S)

@@ -143,7 +143,7 @@ class Background:
                 await function(*arguments)
             except Exception as error:
                 name = getattr(function, "__name__", "task")
-                self._app.errors.add(StreamError(None, None, None, None, None, None, error, name))
+                self._app.errors.add(StreamError.of(error, name))
                 logger.exception("%s failed", name)
             if every_s is None:
                 return

@@ -93,6 +93,10 @@ def topic_html(topic: Topic[Any]) -> str:
     return card("Topic", topic, fact_table(facts), hints)
 
 
+def _told(state: str, detail: str) -> str:
+    return f"{state}: {detail}" if detail else state
+
+
 def _counters(stats: StreamStats) -> list[tuple[str, object]]:
     return [(name, number) for number, name in stats.counted]
 
@@ -105,7 +109,7 @@ def stream_html(stream: Stream[Any]) -> str:
     facts: list[tuple[str, object]] = [
         *([("made by", made)] if made else []),
         ("mode", stream.mode),
-        ("state", f"{stats.state}: {stats.detail}" if stats.detail else stats.state),
+        ("state", _told(stats.state, stats.detail)),
         ("events", f"{stats.events_total:,}{rate}"),
         *_counters(stats),
         *_progress(stats),
@@ -125,9 +129,8 @@ def stream_html(stream: Stream[Any]) -> str:
 
 def table_html(source: Table) -> str:
     """Return the card of a table: its state, and its first keys with the fields of their values. Waits for nothing."""
-    detail = source.state_detail
     facts: list[tuple[str, object]] = [
-        ("state", f"{source.state}: {detail}" if detail else source.state),
+        ("state", _told(source.state, source.state_detail)),
         ("keys", source.keys_total),
         ("records", source.records_total),
         ("without a key", source.keyless),
@@ -168,7 +171,7 @@ def _cell(value: object) -> Html:
 def stats_html(stats: StreamStats) -> str:
     """Return the card of a stream's counters."""
     facts: list[tuple[str, object]] = [
-        ("state", f"{stats.state}: {stats.detail}" if stats.detail else stats.state),
+        ("state", _told(stats.state, stats.detail)),
         ("events", f"{stats.events_total:,} ({stats.events_per_s:,.0f}/s)"),
         ("bytes", f"{stats.bytes_total:,} ({stats.bytes_per_s:,.0f}/s), {stats.buffered_bytes:,} waiting"),
         *_counters(stats),

@@ -14,8 +14,9 @@ from streamlab.texts import clean, text_of
 from streamlab.tracebacks import Places, places_of, trimmed
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from typing import Self
 
+    import pandas as pd
 
 __all__ = ["ErrorLog", "OnError", "StreamError"]
 
@@ -27,7 +28,7 @@ OnError = Literal["raise", "skip"] | Callable[[DecodeError], Any]
 
 @dataclass(slots=True, eq=False, repr=False)  # frozen, it would take three times as long to make, and a stream may make many
 class StreamError:
-    """One record that could not be decoded, or that a processor failed on.
+    """One record that could not be decoded, or that a processor failed on; or what went wrong beside the records.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class StreamError:
     error : Exception
         A DecodeError with its cause, or what the processor raised.
     processor : str or None
-        Its name; None for a record that could not be decoded.
+        Its name, or what else failed; None for a record that could not be decoded.
     headers : sequence of (str, bytes) pairs, or None
         The record's, in order, with duplicates.
     timestamp_type : int or None
@@ -58,6 +59,11 @@ class StreamError:
     item: Any = field(default=NOTHING, repr=False)
     """What the stream worked on, if that was no record of a topic: an event, or a plain value."""
     _places: tuple[Places, ...] = field(init=False, repr=False)
+
+    @classmethod
+    def of(cls, error: BaseException, where: str | None = None) -> Self:
+        """Return what went wrong with no value in hand: in an agent, a task, a tap, or at a stop."""
+        return cls(None, None, None, None, None, None, error, where)
 
     def __post_init__(self) -> None:
         self._places = places_of(self.error)

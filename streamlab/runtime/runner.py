@@ -128,7 +128,7 @@ class Drive:
                 await self._hand_out(signs)
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
             stream._failure = error
-            stream.errors.add(StreamError(None, None, None, None, None, None, error))
+            stream.errors.add(StreamError.of(error))
             forget_frames(error)
         finally:
             self._basket.give_back(stream._source)
@@ -173,7 +173,7 @@ class Drive:
             tap(full)
         except Exception as error:  # noqa: BLE001 - whatever it is, the stream goes on without it
             self.remove_tap(tap)
-            self.stream.errors.add(StreamError(None, None, None, None, None, None, error))
+            self.stream.errors.add(StreamError.of(error))
             forget_frames(error)
 
     async def _room(self) -> None:

@@ -50,4 +50,4 @@ async def _stop(streams: Running) -> None:
     stopped = await asyncio.gather(*(stream.stop() for stream in streams), return_exceptions=True)
     for stream, error in zip(streams, stopped, strict=True):
         if isinstance(error, Exception):
-            stream.errors.add(StreamError(None, None, None, None, None, None, error))
+            stream.errors.add(StreamError.of(error))

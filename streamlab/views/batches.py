@@ -81,7 +81,7 @@ class LiveBatches:
                 self._latest = batch
                 await self._step_by_step()
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
-            self._stream.errors.add(StreamError(None, None, None, None, None, None, error))
+            self._stream.errors.add(StreamError.of(error))
         finally:
             self._waiting = False
             await take.aclose()

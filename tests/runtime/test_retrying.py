@@ -166,7 +166,7 @@ async def test_what_is_to_be_retried_when_it_stops_is_retried_when_it_goes_on(ap
 
 async def test_an_error_that_no_value_caused_is_passed_over(app: sl.App) -> None:
     stream = app.channel().stream().run()
-    stream.errors.add(StreamError(None, None, None, None, None, None, ValueError()))
+    stream.errors.add(StreamError.of(ValueError()))
     assert stream.retry(stream.errors) == 0
     assert len(stream.errors) == 1
     await stream.stop()
