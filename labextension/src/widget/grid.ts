@@ -212,7 +212,9 @@ export class Grid {
   }
 
   private scrolled(): void {
-    const { scrollTop, scrollLeft } = this.element;
+    const { scrollTop, scrollLeft, clientHeight } = this.element;
+    // Told of a scrolling after the table was hidden or taken away: nobody scrolled to where it stands now.
+    if (clientHeight === 0) return;
     const sideways = scrollLeft !== this.expectedLeft;
     this.expectedLeft = scrollLeft;
     if (Math.abs(scrollTop - this.expected) > 1) {
@@ -226,6 +228,8 @@ export class Grid {
   }
 
   private resized(): void {
+    // Shown again: what was off the page may stand at its beginning now.
+    if (this.scroll.height === 0) this.expected = this.element.scrollTop;
     this.scroll.height = Math.max(0, this.element.clientHeight - this.head.element.offsetHeight);
     this.scroll.moveTo(this.context.ui.get().follow ? Infinity : this.scroll.top);
     this.draw();
