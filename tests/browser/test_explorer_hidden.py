@@ -48,3 +48,16 @@ def test_its_rows_are_in_sight_when_a_hidden_output_is_shown_again(book: Noteboo
     book.command("notebook:show-cell-outputs")
     expect(explorer.grid).to_be_visible()
     explorer.expect_column("amount", f"texts.join() === '{','.join(rows)}'")
+
+
+def test_only_what_comes_after_it_is_new_to_a_moved_cell(book: Notebook, explorer: Explorer) -> None:
+    explorer.press("Follow")
+    index = book.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex")
+    book.command("notebook:move-cell-up")
+    moved = Explorer(book.cell(index - 1).locator(".sl-root"))
+    moved.expect_column("amount", "texts.length > 10")
+    expect(moved.button("Follow")).to_have_attribute("aria-pressed", "false")
+    expect(moved.root.locator(".sl-newer")).to_be_hidden()
+    book.run("await fill(300, 4)")
+    moved.root.scroll_into_view_if_needed()
+    expect(moved.root.locator(".sl-newer")).to_have_text("4 new")
