@@ -149,7 +149,9 @@ def test_a_new_kernel_has_nothing_of_the_old_one(book: Notebook, explorer: Explo
     pid = book.ask(PID)
     assert "streamlab-view" in book.ask(THREADS)
     book.page.evaluate(RESTART)
-    # The old view does nothing any more, and says nothing wrong.
+    # The old view does nothing any more, and says so at once.
+    explorer.expect_state("silent")
+    expect(explorer.button("Pause")).to_be_disabled()
     book.run(FILLED)
     assert book.ask(PID) != pid
     assert not psutil.pid_exists(pid)

@@ -182,6 +182,15 @@ test('a kernel that answers, or sends frames, is there; one that does neither fo
   expect(heard).toEqual([false, true, false, true]);
 });
 
+test('a kernel that is restarted is gone at once, until it is heard', () => {
+  link.open(14);
+  signOfLife();
+  model.emit('comm_live_update');
+  expect(heard).toEqual([false]);
+  model.emit('msg:custom', frame(1), []);
+  expect(heard).toEqual([false, true]);
+});
+
 test('a page that slept does not take its own sleep for silence', () => {
   link.open(14);
   signOfLife();

@@ -73,6 +73,7 @@ export class Link {
   ) {
     this.pulse = new Pulse(() => void this.request('ping').catch(() => undefined), tell);
     model.on('msg:custom', this.receive);
+    model.on('comm_live_update', this.lost);
   }
 
   open(rows: number): void {
@@ -96,6 +97,7 @@ export class Link {
     clearTimeout(this.ackTimer);
     cancelAnimationFrame(this.drawRequest);
     this.model.off('msg:custom', this.receive);
+    this.model.off('comm_live_update', this.lost);
     for (const { reject, timer } of this.pending.values()) {
       clearTimeout(timer);
       reject(new Error('This view was closed.'));
@@ -135,6 +137,9 @@ export class Link {
       throw new Error(`The kernel's answer to “${action}” is not understood. Restart the kernel and reload the page.`);
     return data;
   }
+
+  /** The widget manager gave up the line, as when the kernel is restarted, or took it up again: then the kernel is heard. */
+  private readonly lost = (): void => this.pulse.lost();
 
   private readonly receive = (content: unknown, buffers: unknown): void => {
     const parts = Array.isArray(buffers) ? buffers.filter((part): part is DataView => part instanceof DataView) : [];
