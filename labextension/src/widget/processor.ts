@@ -30,7 +30,7 @@ export function processorPanel(context: Context, name: string): Panel {
   let code: number | undefined;
   const element = h(
     'section',
-    { class: 'sl-panel', 'aria-label': `Processor ${name}` },
+    { class: 'sl-panel', tabindex: -1, 'aria-label': `Processor ${name}` },
     head.element,
     stats,
     values.element,

@@ -64,7 +64,9 @@ export function workbench(context: Context, name: string | null): Workbench {
     tryIt.disabled = !editable;
     applyIt.disabled = !editable || (name !== null && start === text);
     if (start !== text) say('Not applied yet');
-    if (name === null) code.focus();
+    // A new one is written at once, as soon as it is on the page; so is one that was just applied.
+    if (name === null) queueMicrotask(() => code?.focus());
+    else if (element.parentElement === document.activeElement) code.focus();
   };
 
   async function load(): Promise<void> {
