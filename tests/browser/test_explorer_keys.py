@@ -165,6 +165,7 @@ def test_the_focus_stays_when_what_had_it_goes(book: Notebook, explorer: Explore
     explorer.grid.focus()
     keys.press("End")
     keys.press("Enter")
+    explorer.button("Columns").focus()
     press(side.get_by_role("tab", name="Value"), "Escape")
     expect(side).to_be_hidden()
     expect(explorer.grid).to_be_focused()

@@ -7,9 +7,10 @@ const BARS = '.sl-toolbar, .sl-ended, .sl-notice';
 const SIDE = '.sl-inspector';
 
 export function keepFocus(root: HTMLElement, signal: AbortSignal): void {
-  /** What had the focus last, while it is in here; and what had it before the side was entered. */
+  /** What had the focus last, while it is in here; and what had it when the side was opened. */
   let last: HTMLElement | null = null;
   let opener: HTMLElement | null = null;
+  let outside: HTMLElement | null = null;
   let area: string | null = null;
 
   const moved = (event: FocusEvent): void => {
@@ -17,12 +18,13 @@ export function keepFocus(root: HTMLElement, signal: AbortSignal): void {
     last = target instanceof HTMLElement && root.contains(target) ? target : null;
     if (!last) return;
     area = last.closest(BARS) ? BARS : last.closest(SIDE) ? SIDE : null;
-    if (area !== SIDE) opener = last;
+    if (area !== SIDE) outside = last;
   };
   const left = (event: Event): void => {
     if (event.target instanceof Node && !root.contains(event.target)) last = null;
   };
-  const check = (): void => {
+  const check = (records: MutationRecord[]): void => {
+    if (records.some(({ target }) => target instanceof HTMLElement && target.matches(SIDE) && !target.hidden)) opener = outside;
     const active = document.activeElement;
     if (!last || usable(last) || (active !== document.body && active !== last)) return;
     home()?.focus();
