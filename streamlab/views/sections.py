@@ -108,6 +108,7 @@ def _processor(shown: ShownStream, entry: Processor) -> dict[str, Any]:
         kind,
         clean(entry.name, 100),
         name=entry.name,
+        code=id(entry.function),
         enabled=entry.enabled,
         errors=entry.errors,
         seen=entry.seen,
@@ -119,7 +120,17 @@ def _processor(shown: ShownStream, entry: Processor) -> dict[str, Any]:
 
 
 def _node(ident: str, kind: str, label: str, **facts: Any) -> dict[str, Any]:
-    plain = {"name": ident, "detail": "", "enabled": True, "errors": 0, "seen": 0, "passed": 0, "skipped": 0, "seconds": 0.0}
+    plain = {
+        "name": ident,
+        "detail": "",
+        "code": 0,
+        "enabled": True,
+        "errors": 0,
+        "seen": 0,
+        "passed": 0,
+        "skipped": 0,
+        "seconds": 0.0,
+    }
     made = {"id": ident, "kind": kind, "label": label, **plain, "rate": 0.0, **facts}
     made["rate"] = round(made["rate"], 1)
     return made

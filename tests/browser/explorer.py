@@ -71,6 +71,14 @@ async index => {
   await app.commands.execute('notebook:run-cell');
 }
 """
+RUN_FROM = """
+index => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = index;
+  notebook.deselectAll();
+  window.jupyterapp.commands.execute('notebook:run-all-below');
+}
+"""
 SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 ASK = """
 async code => {
@@ -145,6 +153,10 @@ class Notebook:
         index = self.add(code)
         self.page.evaluate(f"index => {{ ({RUN_CELL})(index); }}", index)
         return self.cell(index)
+
+    def start_from(self, index: int) -> None:
+        """Run a cell and all below it, without waiting for their end."""
+        self.page.evaluate(RUN_FROM, index)
 
     def cell(self, index: int) -> Locator:
         """Return a cell by its place."""

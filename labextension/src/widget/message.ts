@@ -35,7 +35,11 @@ export function messagePanel(context: Context, seq: number): HTMLElement {
     iconButton('Close', 'close', { onclick: () => context.ui.select(null) }),
   );
   void open();
-  return h('section', { class: 'sl-panel', 'aria-label': 'Message' }, head, body);
+  const element = h('section', { class: 'sl-panel', tabindex: -1, 'aria-label': 'Message' }, head, body);
+  element.addEventListener('keydown', event => {
+    if (event.key === 'Escape') context.ui.select(null);
+  });
+  return element;
 
   async function open(): Promise<void> {
     try {

@@ -40,7 +40,8 @@ export function messages(context: Context): Messages {
     const { store, end } = grid;
     const { follow } = context.ui.get();
     left.hidden = !grid.held;
-    if (follow || end < seenEnd || store.order === 'sorted') seenEnd = end;
+    // What was there when the view came is not new.
+    if (follow || seenEnd === 0 || end < seenEnd || store.order === 'sorted') seenEnd = end;
     newer.hidden = follow || end === seenEnd;
     if (!newer.hidden) setText(newer.lastElementChild ?? newer, `${grouped(end - seenEnd)} new`);
     empty.hidden = store.total > 0;

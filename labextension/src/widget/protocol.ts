@@ -80,6 +80,8 @@ export const isNode = shape({
   name: isText,
   label: isText,
   detail: isText,
+  /** Another number when another function took its place. */
+  code: isNumber,
   enabled: isFlag,
   errors: isNumber,
   seen: isNumber,
