@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue
+from streamlab.views.cells import META
 from streamlab.views.details import as_json
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ __all__ = ["FilterError", "compile_filter"]
 Test = Callable[["Row"], Any]
 MAX_TEXT = 2_000
 MAX_PARTS = 200
-META = ("topic", "partition", "offset", "timestamp", "key")
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 _MISSING = object()
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
