@@ -40,6 +40,12 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
+class _Choice(tuple[Any, ...]):
+    """Several things written out in a filter."""
+
+    __slots__ = ()
+
+
 class FilterError(InvalidValue):
     """A filter that cannot be read; the message says where."""
 
@@ -165,6 +171,8 @@ def _present(value: Any) -> Any:
 def _equal(one: Any, other: Any) -> bool:
     if one is _MISSING or other is _MISSING:
         return (one is _MISSING or one is None) and (other is _MISSING or other is None)
+    if isinstance(one, bool) is not isinstance(other, bool):  # to Python true is 1
+        return False
     return bool(one == other) or _compare_unlike(operator.eq, one, other)
 
 
@@ -190,6 +198,8 @@ def _when(text: str) -> datetime:
 
 
 def _is_in(one: Any, other: Any) -> bool:
+    if isinstance(other, _Choice):
+        return one is not _MISSING and any(_equal(one, part) for part in other)
     try:
         return one is not _MISSING and other is not _MISSING and one in other
     except TypeError:
@@ -206,7 +216,7 @@ def _value(node: ast.expr) -> Test:
         return lambda _: negative
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         parts = [_value(part) for part in node.elts]
-        return lambda row: tuple(part(row) for part in parts)
+        return lambda row: _Choice(part(row) for part in parts)
     path = _path(node)
     if path is None:
         raise FilterError(f"a filter compares fields with values: character {node.col_offset + 1} begins something else")

@@ -178,7 +178,7 @@ def error_rows(shown: ShownStream, first: int = 0, count: int = ERRORS_SHOWN) ->
             "index": oldest + place,
             "at": None if entry.timestamp is None else round(entry.timestamp * 1000),
             "where": "" if entry.topic is None else clean(f"{entry.topic} [{entry.partition}] {entry.offset}", 200),
-            "processor": entry.processor,
+            "processor": entry.where,
             "error": type(entry.error).__name__,
             "message": clean(text_of(entry.error), 300),
         }

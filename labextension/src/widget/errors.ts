@@ -147,7 +147,7 @@ function errorRow(context: Context, failure: Failure, changed: () => void): Draw
       failure.at === null ? '' : when(failure.at),
     ),
     h('span', { class: 'sl-num sl-dim', dir: 'auto' }, failure.where),
-    h('span', { class: 'sl-by', dir: 'auto' }, failure.processor ?? 'decoding'),
+    h('span', { class: 'sl-by', dir: 'auto' }, failure.processor),
     h('b', { class: 'sl-bad' }, failure.error),
     h('span', { class: 'sl-errortext', dir: 'auto' }, failure.message),
   );

@@ -145,7 +145,8 @@ export const isFailure = shape({
   index: isNumber,
   at: orNull(isNumber),
   where: isText,
-  processor: orNull(isText),
+  /** Its name, or what else failed: decoding, or the stream. */
+  processor: isText,
   error: isText,
   message: isText,
 });
