@@ -74,6 +74,11 @@ test('fields may be called as things that every object has, and as nothing', () 
   expect([...el.querySelectorAll('.sl-row .sl-cell')].map(cell => cell.textContent)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
 });
 
+test('times too far away to be in the picture are counted beside it', () => {
+  show({ hist: { ...examples.toView.frame.hist, outside: 2 } });
+  expect(el.querySelector('.sl-axis')?.textContent).toContain('2 messages before or after');
+});
+
 const slid = (base: number, first: number, more: object = {}): object => ({
   rows: { ...examples.toView.frame.rows, base, first, count: 40, total: 1000, ...more },
 });

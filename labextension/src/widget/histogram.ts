@@ -31,14 +31,16 @@ export function histogram(context: Context): Histogram {
   const track = h('div', { class: 'sl-track' }, picture, ...handles);
   const from = h('span', {});
   const to = h('span', {});
+  /** How many are too far away to be in the picture. */
+  const outside = h('span', {});
   const element = h(
     'div',
     { class: 'sl-time', role: 'group', 'aria-label': 'Messages over event time' },
     track,
-    h('div', { class: 'sl-axis', 'aria-hidden': 'true' }, from, to),
+    h('div', { class: 'sl-axis', 'aria-hidden': 'true' }, from, outside, to),
     clear,
   );
-  let hist: Hist = { from: 0, step: 1, counts: [], selected: null };
+  let hist: Hist = { from: 0, step: 1, counts: [], outside: 0, selected: null };
   let dragging: [number, number] | null = null;
   let late: Hist | null = null;
 
@@ -74,6 +76,7 @@ export function histogram(context: Context): Histogram {
     setAttribute(bars, 'd', shapes.join(''));
     const empty = hist.counts.length === 0;
     from.textContent = empty ? 'No event time yet' : when(hist.from, false);
+    outside.textContent = hist.outside > 0 ? `${count(hist.outside, 'message')} before or after` : '';
     to.textContent = empty ? '' : `${when(end(), false)} UTC`;
   }
 

@@ -109,6 +109,8 @@ export const isHist = shape({
   from: isNumber,
   step: isNumber,
   counts: list(isNumber),
+  /** Messages with times too far from the others. */
+  outside: isNumber,
   selected: orNull(pair(isNumber, isNumber)),
 });
 export type Hist = Guarded<typeof isHist>;
