@@ -79,6 +79,17 @@ test('times too far away to be in the picture are counted beside it', () => {
   expect(el.querySelector('.sl-axis')?.textContent).toContain('2 messages before or after');
 });
 
+test('an empty table says what there is to say', () => {
+  const rows = { rows: { ...examples.toView.frame.rows, first: 0, total: 0, count: 0 } };
+  const window = { ...examples.toView.frame.head.window, total: 0 };
+  const head = { ...examples.toView.frame.head, window, state: 'live', start: 'earliest', errors: 0 };
+  const said = (): string => el.querySelector('.sl-messages > .sl-empty')?.textContent ?? '';
+  show({ ...rows, head }, []);
+  expect(said()).toBe('Waiting for messages: there are none yet, read from the earliest.');
+  show({ ...rows, head: { ...head, errors: 400 } }, []);
+  expect(said()).toBe('No message came through: 400 errors, and the tab Errors tells why.');
+});
+
 const slid = (base: number, first: number, more: object = {}): object => ({
   rows: { ...examples.toView.frame.rows, base, first, count: 40, total: 1000, ...more },
 });
