@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from streamlab.describing import made_by, names
-from streamlab.texts import clean
-from streamlab.views.cells import cell, flat
+from streamlab.texts import clean, text_of
+from streamlab.views.cells import META, cell, flat
 
 if TYPE_CHECKING:
     from streamlab.processors import Processor
@@ -136,9 +136,6 @@ def _node(ident: str, kind: str, label: str, **facts: Any) -> dict[str, Any]:
     return made
 
 
-META = ("partition", "offset", "timestamp", "key")
-
-
 def rows_block(
     rows: Sequence[Row], kinds: Mapping[str, str], *, several_topics: bool, wanted: Sequence[str] = ()
 ) -> tuple[list[dict[str, str]], bytes]:
@@ -151,7 +148,7 @@ def rows_block(
     """
     names = [name for name in wanted if name in kinds] or list(kinds)
     names = names[:COLUMNS_SENT]
-    meta = ("topic", *META) if several_topics else META
+    meta = META if several_topics else META[1:]
     lines = [_line(row, meta, names, kinds) for row in rows]
     columns = [{"name": name, "kind": _META_KINDS[name], "group": "meta"} for name in meta]
     columns += [{"name": name, "kind": kinds[name] if kinds[name] != "z" else "s", "group": "value"} for name in names]
@@ -192,9 +189,9 @@ def error_rows(shown: ShownStream, first: int = 0, count: int = ERRORS_SHOWN) ->
             "index": oldest + place,
             "at": None if entry.timestamp is None else round(entry.timestamp * 1000),
             "where": "" if entry.topic is None else clean(f"{entry.topic} [{entry.partition}] {entry.offset}", 200),
-            "processor": entry.processor,
+            "processor": entry.where,
             "error": type(entry.error).__name__,
-            "message": clean(str(entry.error), 300),
+            "message": clean(text_of(entry.error), 300),
         }
         for place, entry in chosen
     ]

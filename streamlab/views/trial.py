@@ -20,7 +20,7 @@ from streamlab.loops import FOREVER
 from streamlab.markup import Html, alarming, card, dim, section
 from streamlab.processors import name_of
 from streamlab.take import Batch
-from streamlab.texts import clean
+from streamlab.texts import clean, said
 from streamlab.views import session
 from streamlab.views.cells import cell
 from streamlab.views.rows import Row
@@ -158,7 +158,7 @@ def _place(row: Row) -> str:
 
 
 def _said(outcome: Outcome) -> str:
-    return f"{type(outcome.error).__name__}: {outcome.error}"
+    return "" if outcome.error is None else said(outcome.error)
 
 
 def short(value: Any) -> str:

@@ -111,6 +111,8 @@ export const isHist = shape({
   from: isNumber,
   step: isNumber,
   counts: list(isNumber),
+  /** Messages with times too far from the others. */
+  outside: isNumber,
   selected: orNull(pair(isNumber, isNumber)),
 });
 export type Hist = Guarded<typeof isHist>;
@@ -147,7 +149,8 @@ export const isFailure = shape({
   index: isNumber,
   at: orNull(isNumber),
   where: isText,
-  processor: orNull(isText),
+  /** Its name, or what else failed: decoding, or the stream. */
+  processor: isText,
   error: isText,
   message: isText,
 });
