@@ -41,6 +41,22 @@ async def fill(first, count):
 await fill(0, 300)
 """
 """300 orders, one a second of event time, in two partitions."""
+DOUBLED = """
+s = orders.stream(start="earliest")
+@s.processor
+def double(order):
+    order["total"] = order["amount"] * 2
+    return order
+"""
+"""A stream of them with a processor."""
+FAILING = """
+@s.processor
+def fails(order):
+    if order["amount"] % 100 == 0:
+        raise ValueError("a hundred")
+    return order
+"""
+"""Another processor: every hundredth fails."""
 
 READY = """
 async () => {

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.explorer import DOUBLED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,14 +16,7 @@ if TYPE_CHECKING:
 
     from tests.browser.explorer import Explorer, Notebook
 
-STREAM = """
-s = orders.stream(start="earliest")
-@s.processor
-def double(order):
-    order["total"] = order["amount"] * 2
-    return order
-s
-"""
+STREAM = DOUBLED + "s"
 SHORTCUTS = (
     "d",
     "d",

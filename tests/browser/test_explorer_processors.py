@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.explorer import clipboard
+from tests.browser.explorer import DOUBLED, clipboard
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
     from tests.browser.explorer import Explorer, Notebook
 
-STREAM = """
-s = orders.stream(start="earliest")
-@s.processor
-def double(order):
-    order["total"] = order["amount"] * 2
-    return order
+STREAM = (
+    DOUBLED
+    + """
 @s.processor
 def only_euros(order):
     if order["currency"] != "EUR":
@@ -36,6 +33,7 @@ async def trickle():
 task = asyncio.create_task(trickle())
 s
 """
+)
 NAMES = "s.processors.names"
 
 
