@@ -11,8 +11,9 @@ from types import NoneType
 from typing import Any, NamedTuple, Self
 
 from streamlab.joined import Joined
+from streamlab.texts import text_of
 
-__all__ = ["MAX_COLUMNS", "SCALAR", "Column", "Columns", "fields_of", "gather"]
+__all__ = ["MAX_COLUMNS", "SCALAR", "Column", "Columns", "fields_of", "gather", "name_of"]
 
 Row = Mapping[Any, Any]
 Part = tuple[Any, list[Any]]
@@ -63,7 +64,7 @@ def gather(values: Sequence[Any], *, depth: int = 3, reserved: Collection[str] =
         parts = [part for part in parts if any(value is not None for value in part[1])]
     columns: Columns = {}
     for field, data in parts:
-        name = SCALAR if field is _NO_FIELD else _text(field)
+        name = SCALAR if field is _NO_FIELD else name_of(field)
         _place(columns, f"{SCALAR}.{name}" if name in reserved else name, data, depth - 1)
     return columns
 
@@ -79,7 +80,7 @@ def _place(columns: Columns, name: str, data: list[Any], depth: int) -> None:
         if field is _NO_FIELD:
             columns[_unused(name, columns)] = Column.of(inner)
         else:
-            _place(columns, f"{name}.{_text(field)}", inner, depth - 1)
+            _place(columns, f"{name}.{name_of(field)}", inner, depth - 1)
 
 
 def _split(column: Column) -> list[Part]:
@@ -158,9 +159,9 @@ def _pydantic_row(value: Any) -> Row:
     return {**value.__dict__, **(value.model_extra or {})}
 
 
-def _text(field: Any) -> str:
+def name_of(field: Any) -> str:
     """Return a column's name: any text that UTF-8 can hold."""
-    name = field if isinstance(field, str) else str(field)
+    name = field if type(field) is str else text_of(field)
     return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()
 
 

@@ -243,7 +243,7 @@ def _error_row(entry: StreamError) -> tuple[object, ...]:
         entry.partition,
         entry.offset,
         utc(entry.timestamp),
-        entry.processor or "decoding",
+        entry.where,
         Html(f"{kind} {escape(what)}"),
         "" if entry.first_bytes is None else repr(entry.first_bytes),
     )

@@ -31,6 +31,8 @@
 
 from __future__ import annotations
 
+from streamlab.texts import text_of
+
 __all__ = [
     "AlreadyStarted",
     "AuthenticationFailed",
@@ -64,7 +66,7 @@ SHOWN_BYTES = 64
 
 def reason_of(cause: Exception) -> str:
     """Say why a codec failed: its own words, but for too deep a value, for which each Python has others."""
-    return f"nested too deeply ({cause})" if isinstance(cause, RecursionError) else str(cause)
+    return f"nested too deeply ({cause})" if isinstance(cause, RecursionError) else text_of(cause)
 
 
 class StreamlabError(Exception):

@@ -39,7 +39,7 @@ class StreamError:
     error : Exception
         A DecodeError with its cause, or what the processor raised.
     processor : str or None
-        Its name, or what else failed; None for a record that could not be decoded.
+        Its name, or what else failed; None for a record that could not be decoded, and where the stream itself failed.
     headers : sequence of (str, bytes) pairs, or None
         The record's, in order, with duplicates.
     timestamp_type : int or None
@@ -74,6 +74,11 @@ class StreamError:
         return trimmed(self.error, self._places)
 
     @property
+    def where(self) -> str:
+        """The processor's name, "decoding", or "the stream" where reading it failed."""
+        return self.processor or ("decoding" if isinstance(self.error, DecodeError) else "the stream")
+
+    @property
     def first_bytes(self) -> bytes | str | None:
         """The first 64 bytes of the value, or of the key that could not be decoded; of what never was bytes, of its repr."""
         data = self.key if isinstance(self.error, KeyDecodeError) else self.data
@@ -82,9 +87,8 @@ class StreamError:
         return text_of(data, repr)[:SHOWN_BYTES]
 
     def __repr__(self) -> str:
-        where = "decoding" if isinstance(self.error, DecodeError) else clean(self.processor or "the stream")
         place = "" if self.topic is None else f" {clean(self.topic)}[{self.partition}] offset={self.offset}"
-        return f"<{type(self).__name__}: {where}{place} {type(self.error).__name__}: {clean(text_of(self.error))}>"
+        return f"<{type(self).__name__}: {clean(self.where)}{place} {type(self.error).__name__}: {clean(text_of(self.error))}>"
 
 
 class ErrorLog:

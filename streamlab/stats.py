@@ -113,7 +113,7 @@ class Meter:
     def read(self, stream: Stream[Any]) -> StreamStats:
         """Take a snapshot."""
         streams = inputs(stream)
-        feeds = [(one.feed, one._source.waiting()) for one in streams if one.feed is not None]
+        feeds = [(one.feed, _not_done(one)) for one in streams if one.feed is not None]
         events, size = stream.events_total, sum(one._source.bytes_total for one in streams)
         events_per_s, bytes_per_s = self._rate(events, size)
         progress = [share for feed, waiting in feeds if (share := feed.progress(waiting)) is not None]
@@ -141,6 +141,14 @@ class Meter:
             self._rates = ((events - self._events) / elapsed, (size - self._bytes) / elapsed)
             self._at, self._events, self._bytes = now, events, size
         return self._rates
+
+
+def _not_done(stream: Stream[Any]) -> dict[TP, int]:
+    """Return the offsets from which records were brought and are not worked through: of batches that wait, and of the one in hand."""
+    waiting, cell = stream._source.waiting(), stream._cell
+    if cell is not None and cell[3] is not None and not cell[3].retried:
+        waiting[cell[3].batch.tp] = cell[1].offset
+    return waiting
 
 
 def _merged(found: list[dict[TP, int]], choose: Callable[[int, int], int]) -> dict[TP, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["LIMIT", "clean", "shown", "text_of"]
+__all__ = ["LIMIT", "clean", "said", "shown", "text_of"]
 
 LIMIT = 200
 """Characters, unless said otherwise."""
@@ -39,6 +39,11 @@ def text_of(value: object, form: Callable[[object], str] = str) -> str:
         return form(value)
     except Exception as exc:  # noqa: BLE001 - a value may raise anything
         return f"<{type(value).__name__} that cannot be shown: {type(exc).__name__}>"
+
+
+def said(error: BaseException) -> str:
+    """Return the kind of an error and what it says."""
+    return f"{type(error).__name__}: {text_of(error)}"
 
 
 def shown(value: object, limit: int = LIMIT) -> str:

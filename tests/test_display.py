@@ -5,6 +5,7 @@ import pytest
 import streamlab as sl
 from streamlab.broker.base import ClusterInfo, TopicInfo
 from streamlab.display import app_html, errors_html, event_html, message_html, stream_html, topic_html
+from streamlab.errors import TopicNotFound
 from streamlab.failures import ErrorLog, StreamError
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
@@ -235,7 +236,7 @@ def test_errors_are_shown_the_latest_first_and_escaped() -> None:
 
 def test_an_error_of_decoding_has_no_processor() -> None:
     log = ErrorLog()
-    log.add(bad(1, processor=None, data=None))
+    log.add(StreamError("orders", 1, 1, 0.0, None, None, sl.ValueDecodeError("no")))
     assert "decoding" in texts(errors_html(log))
 
 
@@ -248,6 +249,14 @@ def test_offsets_are_shown_as_they_are_typed_in() -> None:
     log = ErrorLog()
     log.add(StreamError("orders", 1, 301204, 0.0, None, b"x", ValueError("no"), "f"))
     assert "301204" in texts(errors_html(log))
+
+
+def test_an_error_of_the_stream_itself_is_none_of_decoding() -> None:
+    log = ErrorLog()
+    log.add(StreamError(None, None, None, None, None, None, TopicNotFound("There is no topic 'nope'.")))
+    found = texts(errors_html(log))
+    assert "the stream" in found
+    assert "decoding" not in found
 
 
 def test_an_error_of_decoding_is_not_told_twice() -> None:

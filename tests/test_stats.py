@@ -127,6 +127,29 @@ async def test_what_was_brought_and_nobody_came_to_is_lag_and_no_progress(app: s
     assert set(found.positions.values()) == {10}
 
 
+async def test_what_a_slow_processor_did_not_come_to_is_lag(app: sl.App) -> None:
+    topic = app.topic("t", partitions=1)
+    for number in range(10):
+        await topic.send(value=number)
+    inside, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(value: int) -> int:
+        if value == 2:
+            inside.set()
+            await go_on.wait()
+        return value
+
+    stream = topic.stream(start="earliest", stop="end")
+    stream.add_processor(slow)
+    task = asyncio.create_task(rest(stream))
+    await inside.wait()
+    found = stream.stats()
+    assert (sum(found.lag.values()), found.progress, set(found.positions.values())) == (8, 0.2, {2})
+    go_on.set()
+    await task
+    assert sum(stream.stats().lag.values()) == 0
+
+
 class TestOfStreamsThatAreMadeOfOthers:
     @pytest.fixture
     async def sides(self, app: sl.App) -> tuple[sl.Topic[Any], sl.Topic[Any]]:

@@ -29,6 +29,7 @@ function node(kind: PipeNode['kind'], name: string, detail: string, more: Partia
     kind,
     name,
     label: name,
+    code: 0,
     detail,
     enabled: true,
     errors: 0,

@@ -286,8 +286,7 @@ class Feed:
     def _stands(self, waiting: Mapping[TP, int]) -> Callable[[TP], int]:
         """Return what gives the offset up to which a partition is read."""
         reached = self.reached  # before the buffer is looked at: what it covers is in there, or was taken
-        if self.handover.buffered_bytes or waiting:
-            reached = {}
+        reached = {} if self.handover.buffered_bytes else {tp: offset for tp, offset in reached.items() if tp not in waiting}
         taken = {**self.handover.taken, **waiting}
         return lambda tp: max(taken.get(tp, self.start_offsets.get(tp, 0)), reached.get(tp, 0))
 

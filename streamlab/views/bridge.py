@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from streamlab.errors import StreamlabError
+from streamlab.texts import said
 
 __all__ = ["PROTOCOL", "Request", "over_subshells", "packed", "parse", "told"]
 
@@ -103,4 +104,4 @@ def parse(content: object) -> Request | None:
 
 def told(error: BaseException) -> str:
     """Return what an error says; the name of its kind goes before it unless it is one of ours, which are sentences."""
-    return str(error) if isinstance(error, StreamlabError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, StreamlabError) else said(error)

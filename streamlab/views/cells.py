@@ -7,18 +7,21 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
-from streamlab.columns import MAX_COLUMNS, SCALAR, fields_of
+from streamlab.columns import MAX_COLUMNS, SCALAR, fields_of, name_of
 from streamlab.joined import Joined
 from streamlab.texts import clean
 
 if TYPE_CHECKING:
     from streamlab.views.rows import Row
 
-__all__ = ["CELL_LIMIT", "DEPTH", "WITHHELD_BYTES", "Cell", "ColumnBook", "cell", "flat"]
+__all__ = ["CELL_LIMIT", "DEPTH", "META", "WITHHELD_BYTES", "Cell", "ColumnBook", "cell", "flat", "plain"]
 
 Kind = Literal["n", "s", "b", "t", "o", "z", "w"]
 Cell = tuple[Kind, str]
+META = ("topic", "partition", "offset", "timestamp", "key")
+"""What a message has of its own."""
 CELL_LIMIT = 200
 DEPTH = 3
 FLOAT_LENGTH = 14
@@ -27,23 +30,26 @@ WITHHELD_BYTES = 20_000
 _WORDS: dict[bool | None, Cell] = {None: ("z", "null"), True: ("b", "true"), False: ("b", "false")}
 _short = reprlib.Repr()
 _short.maxdict = _short.maxlist = _short.maxtuple = _short.maxset = 6
-_short.maxstring = _short.maxother = 40
+_short.maxstring, _short.maxother = 40, 100
 _short.maxlong = 100
 
 
 def flat(value: Any, depth: int = DEPTH) -> dict[str, Any]:
-    """Return a value's fields, those of objects within it with dotted names; what has no fields is a field ``value``."""
+    """Return a value's fields, those of objects within it with dotted names; what has no fields is a field ``value``.
+
+    A field that is called as something of the message's own, like ``key``, is ``value.key``, as in a DataFrame.
+    """
     found: dict[str, Any] = {}
     fields = _fields(value)
     if not fields:
         return {SCALAR: value}
     if isinstance(value, Joined):  # a side that is missing has no fields, and is none
         fields = {name: part for name, part in fields.items() if part is not None}
-    _flatten(found, "", fields, depth)
+    _flatten(found, "", {f"{SCALAR}.{name}" if name in META else name: part for name, part in fields.items()}, depth)
     return found
 
 
-def _flatten(found: dict[str, Any], before: str, fields: Mapping[Any, Any], depth: int) -> None:
+def _flatten(found: dict[str, Any], before: str, fields: dict[str, Any], depth: int) -> None:
     for name, part in fields.items():
         inner = _fields(part) if depth > 1 else None
         if len(found) >= MAX_COLUMNS:
@@ -54,15 +60,30 @@ def _flatten(found: dict[str, Any], before: str, fields: Mapping[Any, Any], dept
             found[f"{before}{name}"] = part
 
 
-def _fields(value: Any) -> Mapping[Any, Any] | None:
+def _fields(value: Any) -> dict[str, Any] | None:
+    """Return a copy of the fields: the stream may go on with the object meanwhile, and change it."""
     try:
-        return fields_of(value)
+        fields = fields_of(value)
+        return None if fields is None else {name_of(name): part for name, part in dict(fields).items()}
     except Exception:  # noqa: BLE001 - an object of a user may raise anything
         return None
 
 
 def cell(value: Any) -> Cell:
     """Return the kind of a value and the text that a cell shows of it; whole numbers are exact."""
+    try:
+        return _cell(plain(value))
+    except Exception as error:  # noqa: BLE001 - an object of a user may raise anything
+        return "o", f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def plain(value: Any) -> Any:
+    """Return what a scalar of numpy stands for; anything else as it is."""
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return value.item() if is_scalar and value.dtype.kind in "biuf" else value
+
+
+def _cell(value: Any) -> Cell:
     if value is None or isinstance(value, bool):
         return _WORDS[value]
     if isinstance(value, str):
@@ -74,7 +95,7 @@ def cell(value: Any) -> Cell:
     if isinstance(value, bytes | bytearray | memoryview):
         size = len(value)
         return ("w", f"{size:,} bytes") if size > WITHHELD_BYTES else ("s", clean(repr(bytes(value[:CELL_LIMIT])), CELL_LIMIT))
-    return "o", _preview(value)
+    return ("s", str(value)) if isinstance(value, UUID) else ("o", clean(_short.repr(value), CELL_LIMIT))
 
 
 def _text(value: str) -> Cell:
@@ -90,13 +111,6 @@ def _number(value: float | Decimal) -> str:
         return clean(str(value), CELL_LIMIT)
     except ValueError:  # Python refuses to write whole numbers of more than 4,300 digits
         return f"a number of {value.bit_length():,} bits" if isinstance(value, int) else "a number"
-
-
-def _preview(value: Any) -> str:
-    try:
-        return clean(_short.repr(value), CELL_LIMIT)
-    except Exception as error:  # noqa: BLE001 - an object of a user may raise anything
-        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
 class ColumnBook:

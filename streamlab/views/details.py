@@ -12,7 +12,7 @@ from streamlab.columns import fields_of
 from streamlab.errors import InvalidValue
 from streamlab.formats import encode_json
 from streamlab.joined import Joined
-from streamlab.texts import clean
+from streamlab.texts import clean, text_of
 from streamlab.views.cells import WITHHELD_BYTES
 from streamlab.views.trees import tree
 from streamlab.windows import AnyWindow
@@ -216,7 +216,7 @@ def error_detail(error: StreamError) -> dict[str, Any]:
         "timestamp": None if error.timestamp is None else round(error.timestamp * 1000),
         "processor": error.processor,
         "error": type(error.error).__name__,
-        "message": clean(str(error.error), 5_000, lines=True),
+        "message": clean(text_of(error.error), 5_000, lines=True),
         "traceback": clean(error.traceback_text, 20_000, lines=True),
         "value": None if data is not None else tree(error.data),
         "raw": _raw(data),

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue
+from streamlab.views.cells import META
 from streamlab.views.details import as_json
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ __all__ = ["FilterError", "compile_filter"]
 Test = Callable[["Row"], Any]
 MAX_TEXT = 2_000
 MAX_PARTS = 200
-META = ("topic", "partition", "offset", "timestamp", "key")
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 _MISSING = object()
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -38,6 +38,12 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+
+
+class _Choice(tuple[Any, ...]):
+    """Several things written out in a filter."""
+
+    __slots__ = ()
 
 
 class FilterError(InvalidValue):
@@ -165,6 +171,8 @@ def _present(value: Any) -> Any:
 def _equal(one: Any, other: Any) -> bool:
     if one is _MISSING or other is _MISSING:
         return (one is _MISSING or one is None) and (other is _MISSING or other is None)
+    if isinstance(one, bool) is not isinstance(other, bool):  # to Python true is 1
+        return False
     return bool(one == other) or _compare_unlike(operator.eq, one, other)
 
 
@@ -190,6 +198,8 @@ def _when(text: str) -> datetime:
 
 
 def _is_in(one: Any, other: Any) -> bool:
+    if isinstance(other, _Choice):
+        return one is not _MISSING and any(_equal(one, part) for part in other)
     try:
         return one is not _MISSING and other is not _MISSING and one in other
     except TypeError:
@@ -206,7 +216,7 @@ def _value(node: ast.expr) -> Test:
         return lambda _: negative
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         parts = [_value(part) for part in node.elts]
-        return lambda row: tuple(part(row) for part in parts)
+        return lambda row: _Choice(part(row) for part in parts)
     path = _path(node)
     if path is None:
         raise FilterError(f"a filter compares fields with values: character {node.col_offset + 1} begins something else")

@@ -41,6 +41,7 @@ class Histogram:
         self._seen = 0
         self._revision = -1
         self._bars: tuple[int, int, list[int], int] | None = None
+        self._span = 0, 0
 
     def clear(self) -> None:
         """Forget the counts; what comes from now on is counted."""
@@ -79,9 +80,8 @@ class Histogram:
 
     @property
     def span(self) -> tuple[int, int] | None:
-        """From when to when the bars reach, in milliseconds; None without any."""
-        bars = self._laid_out()
-        return None if bars is None else (bars[0], bars[0] + bars[1] * len(bars[2]))
+        """Times of the first and the last message in the bars, in milliseconds; None without any."""
+        return None if self._laid_out() is None else self._span
 
     def section(self, brush: list[float] | None) -> dict[str, Any]:
         """Return where the bars begin, their width, their counts, how many messages lie outside, and what is selected."""
@@ -100,6 +100,7 @@ class Histogram:
         width = STEPS_MS[self._step]
         places = sorted(place for place, count in self._counts.items() if count > 0)
         low, high = _range(places, self._counts)
+        self._span = low * width, high * width
         step = next(
             (step for step in STEPS_MS[self._step :] if high * width // step - low * width // step < MAX_BINS), STEPS_MS[-1]
         )

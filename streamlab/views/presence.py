@@ -8,7 +8,6 @@ after minutes, and only minutes in which the kernel could hear are counted.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -120,15 +119,22 @@ class Presence:
         self._quiet_since_s = now_s
         self._greeted = False
         self._away = False
-        self._gone: deque[str] = deque(maxlen=REMEMBERED)
+        self._gone: dict[str, bool] = {}  # by name, whether it may come back
 
-    def hello(self, name: str, now_s: float, *, keeps: bool = False) -> View:
-        """Take a view in; one that is drawn again begins anew."""
+    def hello(self, name: str, now_s: float, *, keeps: bool = False, rows: int = View.count) -> View:
+        """Take a view in, and say everything to it. What it told of itself before stays true: a hello may come late, or twice.
+
+        One that comes after its bye was sent before it, and waited behind a cell.
+        """
+        if not self._gone.get(name, True):
+            return View()
         with self._lock:
             self._greeted = True
-            view = View(heard_s=now_s, keeps=keeps)
+            view = self.views.get(name) or View(count=rows)
+            view.heard_s, view.keeps = now_s, keeps
             self.views = {**self.views, name: view}
-            return view
+        self.begin_anew(view)
+        return view
 
     def bye(self, name: str, now_s: float) -> None:
         """Let a view go."""
@@ -141,7 +147,9 @@ class Presence:
     def _let_go(self, name: str, now_s: float, *, away: bool) -> None:
         with self._lock:
             self.views = {other: view for other, view in self.views.items() if other != name}
-            self._gone.append(name)
+            self._gone[name] = away
+            if len(self._gone) > REMEMBERED:
+                del self._gone[next(iter(self._gone))]
             if not self.views:
                 self._quiet_since_s, self._away = now_s, away
 

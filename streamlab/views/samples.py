@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue, Skip
-from streamlab.texts import clean
+from streamlab.texts import clean, said
 from streamlab.views.trees import Tree, differences, tree
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _finish(pending: Seen, sample: Sample) -> None:
     if isinstance(error, Skip):
         pending.skipped = True
     elif error is not None:
-        pending.error = clean(f"{type(error).__name__}: {error}", 1_000, lines=True)
+        pending.error = clean(said(error), 1_000, lines=True)
     else:
         pending.after = tree(sample.after, withhold=LARGEST)
     pending.at_ms = time.time_ns() // 1_000_000

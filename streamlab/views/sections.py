@@ -9,8 +9,8 @@ import msgspec
 
 from streamlab.describing import made_by, names
 from streamlab.stats import processor_counters
-from streamlab.texts import clean
-from streamlab.views.cells import cell, flat
+from streamlab.texts import clean, text_of
+from streamlab.views.cells import META, cell, flat
 
 if TYPE_CHECKING:
     from streamlab.processors import Processor
@@ -109,18 +109,26 @@ def _processor(shown: ShownStream, entry: Processor) -> dict[str, Any]:
         kind,
         clean(entry.name, 100),
         **processor_counters(entry),
+        code=id(entry.function),
         rate=shown.rates.processors.get(entry.name, 0.0),
     )
 
 
 def _node(ident: str, kind: str, label: str, **facts: Any) -> dict[str, Any]:
-    plain = {"name": ident, "detail": "", "enabled": True, "errors": 0, "seen": 0, "passed": 0, "skipped": 0, "seconds": 0.0}
+    plain = {
+        "name": ident,
+        "detail": "",
+        "code": 0,
+        "enabled": True,
+        "errors": 0,
+        "seen": 0,
+        "passed": 0,
+        "skipped": 0,
+        "seconds": 0.0,
+    }
     made = {"id": ident, "kind": kind, "label": label, **plain, "rate": 0.0, **facts}
     made["rate"] = round(made["rate"], 1)
     return made
-
-
-META = ("partition", "offset", "timestamp", "key")
 
 
 def rows_block(
@@ -135,7 +143,7 @@ def rows_block(
     """
     names = [name for name in wanted if name in kinds] or list(kinds)
     names = names[:COLUMNS_SENT]
-    meta = ("topic", *META) if several_topics else META
+    meta = META if several_topics else META[1:]
     lines = [_line(row, meta, names, kinds) for row in rows]
     columns = [{"name": name, "kind": _META_KINDS[name], "group": "meta"} for name in meta]
     columns += [{"name": name, "kind": kinds[name] if kinds[name] != "z" else "s", "group": "value"} for name in names]
@@ -176,9 +184,9 @@ def error_rows(shown: ShownStream, first: int = 0, count: int = ERRORS_SHOWN) ->
             "index": oldest + place,
             "at": None if entry.timestamp is None else round(entry.timestamp * 1000),
             "where": "" if entry.topic is None else clean(f"{entry.topic} [{entry.partition}] {entry.offset}", 200),
-            "processor": entry.processor,
+            "processor": entry.where,
             "error": type(entry.error).__name__,
-            "message": clean(str(entry.error), 300),
+            "message": clean(text_of(entry.error), 300),
         }
         for place, entry in chosen
     ]

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.graph_builder import stream_graph
 from streamlab.markup import Html, alarming, block, card, dim, fact_table, section, utc
-from streamlab.views.cells import cell, flat
+from streamlab.texts import clean
+from streamlab.views.cells import META, cell, flat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streamlab.views.rows import Row
     from streamlab.views.session import ShownStream
 
 __all__ = ["Pictures", "html_of", "publish", "text_of"]
 
 ROWS = 10
 COLUMNS = 12
+DETAIL = 500
 SOON_S = 1.0
 EVERY_S = 10.0
 _RESTING = frozenset(("paused", "stopped", "ended", "failed", "retrying"))
@@ -54,9 +55,7 @@ def html_of(shown: ShownStream) -> str:
     errors = shown.stream.errors.total
     facts = [*_facts(shown), ("errors", alarming(f"{errors:,}, see stream.errors") if errors else 0)]
     when = dim(f"snapshot of {_now()}; show the stream again to see it live")
-    return card(
-        "Stream", _name(shown), fact_table(facts), _rows(shown.window.latest(ROWS)), block(str(stream_graph(shown.stream))), when
-    )
+    return card("Stream", _name(shown), fact_table(facts), _rows(shown), block(str(stream_graph(shown.stream))), when)
 
 
 def text_of(shown: ShownStream) -> str:
@@ -77,20 +76,23 @@ def _now() -> str:
 def _facts(shown: ShownStream) -> list[tuple[str, object]]:
     stream, window = shown.stream, shown.window
     return [
-        ("state", shown.state),
+        ("state", f"{shown.state}: {clean(shown.detail, DETAIL)}" if shown.detail else shown.state),
         ("mode", stream.mode),
         ("events", f"{stream.events_total:,} ({shown.rates.events:,.0f}/s)"),
         ("window", f"{window.messages:,} messages of {window.total:,}"),
     ]
 
 
-def _rows(rows: list[Row]) -> Html:
+def _rows(shown: ShownStream) -> Html:
+    rows = shown.window.latest(ROWS)
     if not rows:
         return dim("no messages yet")
     fields = [flat(row.value) for row in rows]
     names = list(dict.fromkeys(name for found in fields for name in found))[:COLUMNS]
+    own = META if shown.book.several_topics or len({row.topic for row in rows}) > 1 else META[1:]
     lines = [
         (
+            *([row.topic or ""] if own is META else []),
             row.partition,
             row.offset,
             "" if row.timestamp_ms is None else utc(row.timestamp_ms / 1000),
@@ -99,7 +101,7 @@ def _rows(rows: list[Row]) -> Html:
         )
         for row, found in zip(rows, fields, strict=True)
     ]
-    return section("Last messages", lines, ("partition", "offset", "timestamp", "key", *names))
+    return section("Last messages", lines, (*own, *names))
 
 
 def _texts(fields: Mapping[str, Any], names: list[str]) -> list[str]:

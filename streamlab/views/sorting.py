@@ -5,11 +5,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
+from decimal import Decimal
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from streamlab.views.cells import cell, flat
-from streamlab.views.filtering import META
+from streamlab.views.cells import META, cell, flat, plain
 
 if TYPE_CHECKING:
     from streamlab.views.rows import Row
@@ -97,10 +97,11 @@ def _first(pair: Pair) -> Any:
 
 
 def _key(value: Any) -> tuple[int, Any]:
-    if value is None or value != value:  # noqa: PLR0124 - NaN
+    value = plain(value)
+    if isinstance(value, int | float | Decimal):
+        return (0, value) if value == value else (3, 0)  # noqa: PLR0124 - NaN
+    if value is None:
         return 3, 0
-    if isinstance(value, int | float):
-        return 0, value
     return (1, value) if isinstance(value, str) else (2, cell(value)[1])
 
 

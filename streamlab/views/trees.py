@@ -13,10 +13,11 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from streamlab.columns import fields_of
-from streamlab.texts import clean
-from streamlab.views.cells import WITHHELD_BYTES, cell
+from streamlab.texts import clean, text_of
+from streamlab.views.cells import WITHHELD_BYTES, cell, plain
 
 __all__ = ["MAX_CHILDREN", "MAX_DEPTH", "MAX_NODES", "Change", "Tree", "differences", "tree"]
 
@@ -26,6 +27,8 @@ MAX_DEPTH = 8
 MAX_CHILDREN = 200
 MAX_NODES = 2_000
 MAX_NAME = 500
+MAX_TEXT = 2_000
+"""Characters of what is neither text nor has parts."""
 MAX_CHANGES = 200
 
 
@@ -47,9 +50,10 @@ class _Planter:
             return self._text(value)
         if isinstance(value, bytes | bytearray | memoryview):
             return self._bytes(bytes(value))
+        value = plain(value)
         if isinstance(value, float):
-            return {"k": "n", "v": repr(value)}
-        if value is None or isinstance(value, bool | int | Decimal | datetime | date | time):
+            return {"k": "n", "v": float.__repr__(value)}
+        if value is None or isinstance(value, bool | int | Decimal | datetime | date | time | UUID):
             kind, text = cell(value)
             return {"k": kind if kind in "nbz" else "x", "v": text}
         return self._parts(value, depth)
@@ -67,7 +71,7 @@ class _Planter:
     def _parts(self, value: Any, depth: int) -> Tree:
         kind, size, parts = _taken_apart(value)
         if parts is None:
-            return {"k": "x", "v": cell(value)[1]}
+            return {"k": "x", "v": clean(text_of(value, repr), MAX_TEXT)}
         node: Tree = {"k": kind, "n": size}
         if depth <= 0 or self._left <= 0:
             return {**node, "more": size} if size else {**node, "c": []}
@@ -87,7 +91,8 @@ def _taken_apart(value: Any) -> tuple[str, int, Iterable[tuple[str, Any]] | None
         if fields is not None:
             return "o", len(fields), ((_name(name), part) for name, part in list(fields.items())[: MAX_CHILDREN + 1])
         if isinstance(value, list | tuple | AbstractSet):
-            return "a", len(value), ((str(number), part) for number, part in enumerate(islice(value, MAX_CHILDREN + 1)))
+            some = list(islice(value, MAX_CHILDREN + 1))
+            return "a", len(value), ((str(number), part) for number, part in enumerate(some))
     except Exception:  # noqa: BLE001 - an object of a user may raise anything
         return "x", 0, None
     return "x", 0, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import ctypes
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from streamlab.events import current_cell
 from streamlab.loops import FOREVER
 from streamlab.markup import Html, alarming, card, dim, section
 from streamlab.processors import name_of
-from streamlab.texts import clean
+from streamlab.texts import clean, said
 from streamlab.views import session
 from streamlab.views.cells import cell
 from streamlab.views.rows import Row
@@ -157,7 +158,7 @@ def _place(row: Row) -> str:
 
 
 def _said(outcome: Outcome) -> str:
-    return f"{type(outcome.error).__name__}: {outcome.error}"
+    return "" if outcome.error is None else said(outcome.error)
 
 
 def short(value: Any) -> str:
@@ -208,11 +209,21 @@ def _before(stream: Stream[Any], name: str) -> list[Function]:
     return lookup + [entry.function for entry in before if entry.enabled and entry.kind not in WRITING]
 
 
+class TimeIsOver(SystemExit):
+    """Raised in a function that goes on when the time of its trial is over. It passes by ``except Exception``, and ends a thread quietly."""
+
+    def __str__(self) -> str:
+        return f"it went on for {LIMIT_S:g} s, and was ended"
+
+
 def _in_a_thread(work: Callable[[], object]) -> None:
-    """Run user's code where it keeps nobody waiting who must not wait, for as long as a trial may take."""
+    """Run user's code where it keeps nobody waiting who must not wait, for as long as a trial may take; an endless loop is ended."""
     thread = threading.Thread(target=work, name="streamlab-trial", daemon=True)
     thread.start()
     thread.join(LIMIT_S + LAST_WORDS_S)
+    if thread.is_alive() and thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeIsOver))
+        thread.join(LAST_WORDS_S)
 
 
 async def _try(rows: Sequence[Row], before: Iterable[Function], function: Function, found: Preview) -> None:

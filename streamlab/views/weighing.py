@@ -20,7 +20,14 @@ def size_of(chunk: Chunk) -> int:
     """Estimate what a basket takes: its bytes, and what the values cost that were made of them, judged by a few."""
     count, raw = len(chunk), chunk.raw_bytes()
     sample = chunk.values[:: max(count // 3, 1)]
-    return count * ROW_BYTES + raw + sum(map(_weight, sample)) * count // len(sample)
+    return count * ROW_BYTES + raw + sum(map(_judged, sample)) * count // len(sample)
+
+
+def _judged(value: Any) -> int:
+    try:
+        return _weight(value)
+    except Exception:  # noqa: BLE001 - an object of a user may raise anything
+        return 0
 
 
 def _weight(value: Any, left: int = 200) -> int:

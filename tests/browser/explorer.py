@@ -41,6 +41,22 @@ async def fill(first, count):
 await fill(0, 300)
 """
 """300 orders, one a second of event time, in two partitions."""
+DOUBLED = """
+s = orders.stream(start="earliest")
+@s.processor
+def double(order):
+    order["total"] = order["amount"] * 2
+    return order
+"""
+"""A stream of them with a processor."""
+FAILING = """
+@s.processor
+def fails(order):
+    if order["amount"] % 100 == 0:
+        raise ValueError("a hundred")
+    return order
+"""
+"""Another processor: every hundredth fails."""
 
 READY = """
 async () => {
@@ -69,6 +85,14 @@ async index => {
   panel.content.activeCellIndex = index;
   panel.content.deselectAll();
   await app.commands.execute('notebook:run-cell');
+}
+"""
+RUN_FROM = """
+index => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = index;
+  notebook.deselectAll();
+  window.jupyterapp.commands.execute('notebook:run-all-below');
 }
 """
 SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
@@ -145,6 +169,10 @@ class Notebook:
         index = self.add(code)
         self.page.evaluate(f"index => {{ ({RUN_CELL})(index); }}", index)
         return self.cell(index)
+
+    def start_from(self, index: int) -> None:
+        """Run a cell and all below it, without waiting for their end."""
+        self.page.evaluate(RUN_FROM, index)
 
     def cell(self, index: int) -> Locator:
         """Return a cell by its place."""

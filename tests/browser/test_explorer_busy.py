@@ -73,15 +73,7 @@ def test_all_goes_on_while_a_cell_sleeps(book: Notebook) -> None:
 
 def test_all_goes_on_when_the_next_cell_sleeps_under_run_all(book: Notebook) -> None:
     shows, sleeps = book.add(SHOW.replace("s = ", "r = ").replace("\ns", "\nr")), book.add(SLEEP)
-    book.page.evaluate(
-        """([first, last]) => {
-          const notebook = window.jupyterapp.shell.currentWidget.content;
-          notebook.activeCellIndex = first;
-          notebook.deselectAll();
-          window.jupyterapp.commands.execute('notebook:run-all-below');
-        }""",
-        [shows, sleeps],
-    )
+    book.start_from(shows)
     explorer = Explorer(book.cell(shows).locator(".sl-root"))
     prompt = book.cell(sleeps).locator(".jp-InputPrompt")
     expect(prompt).to_have_text("[*]:")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.explorer import DOUBLED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,14 +16,7 @@ if TYPE_CHECKING:
 
     from tests.browser.explorer import Explorer, Notebook
 
-STREAM = """
-s = orders.stream(start="earliest")
-@s.processor
-def double(order):
-    order["total"] = order["amount"] * 2
-    return order
-s
-"""
+STREAM = DOUBLED + "s"
 SHORTCUTS = (
     "d",
     "d",
@@ -147,3 +142,49 @@ def test_tab_goes_through_the_whole_explorer_and_out_of_it(explorer: Explorer) -
     assert len(seen) < 60
     for name in ("Stop", "More", "Messages", "Columns", "Start of the selected time", "End of the selected time"):
         assert name in seen, seen
+
+
+def test_the_focus_stays_when_what_had_it_goes(book: Notebook, explorer: Explorer) -> None:
+    keys = explorer.page.keyboard
+
+    def press(button: Locator, key: str = "Enter") -> None:
+        button.focus()
+        keys.press(key)
+
+    side = explorer.inspector
+    for node, name in (("orders", "Source"), ("double", "Processor double")):
+        press(explorer.node(node))
+        expect(side.get_by_role("region", name=name)).to_be_visible()
+        press(side.get_by_role("button", name="Close", exact=True))
+        expect(explorer.node(node)).to_be_focused()
+    explorer.grid.focus()
+    keys.press("End")
+    keys.press("Enter")
+    explorer.button("Columns").focus()
+    press(side.get_by_role("tab", name="Value"), "Escape")
+    expect(side).to_be_hidden()
+    expect(explorer.grid).to_be_focused()
+    press(explorer.button("Stop"))
+    explorer.expect_state("stopped")
+    expect(explorer.button("Clear")).to_be_focused()
+    press(explorer.button("Restart"))
+    explorer.expect_state("live")
+    expect(explorer.root.get_by_role("toolbar").locator(":focus")).to_have_count(1)
+
+
+def test_a_new_processor_is_written_at_once_and_written_on_after_it_was_applied(book: Notebook, explorer: Explorer) -> None:
+    keys = explorer.page.keyboard
+    explorer.button("Add a processor").focus()
+    keys.press("Enter")
+    expect(explorer.editor).to_be_focused()
+    keys.press("Escape")
+    keys.press("Tab")
+    expect(explorer.inspector.get_by_role("button", name="Try on 1,000")).to_be_focused()
+    explorer.write("def fresh(order):\n    return order\n")
+    keys.press("Shift+Enter")
+    expect(explorer.root.get_by_role("region", name="Processor fresh")).to_be_visible()
+    expect(explorer.editor).to_be_focused()
+    explorer.inspector.get_by_role("button", name="Remove").focus()
+    keys.press("Enter")
+    expect(explorer.inspector).to_be_hidden()
+    expect(explorer.button("Add a processor")).to_be_focused()

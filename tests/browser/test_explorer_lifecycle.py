@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 SHOW = "s = orders.stream(start='earliest')\ns"
 RUNNING = "len(sl.running())"
 PID = "__import__('os').getpid()"
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
 THREADS = "sorted(t.name for t in __import__('threading').enumerate() if t.name.startswith('streamlab'))"
+SUBSHELLS_COME_LATE = """
+() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const create = kernel.requestCreateSubshell.bind(kernel);
+  kernel.requestCreateSubshell = (...given) => {
+    const future = create(...given);
+    return {done: new Promise(resolve => setTimeout(resolve, 1000)).then(() => future.done)};
+  };
+}
+"""
 PLACE = """
 root => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -137,8 +148,10 @@ def test_interrupting_a_cell_leaves_the_stream_alone(book: Notebook, explorer: E
 def test_a_new_kernel_has_nothing_of_the_old_one(book: Notebook, explorer: Explorer) -> None:
     pid = book.ask(PID)
     assert "streamlab-view" in book.ask(THREADS)
-    book.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
-    # The old view does nothing any more, and says nothing wrong.
+    book.page.evaluate(RESTART)
+    # The old view does nothing any more, and says so at once.
+    explorer.expect_state("silent")
+    expect(explorer.button("Pause")).to_be_disabled()
     book.run(FILLED)
     assert book.ask(PID) != pid
     assert not psutil.pid_exists(pid)
@@ -146,3 +159,16 @@ def test_a_new_kernel_has_nothing_of_the_old_one(book: Notebook, explorer: Explo
     again = book.show(SHOW)
     again.expect_state("live")
     expect(again.status).to_contain_text("window 300 of 300")
+
+
+def test_a_view_that_is_drawn_before_there_is_a_subshell_is_live_while_the_next_cell_sleeps(book: Notebook) -> None:
+    book.page.evaluate(RESTART)
+    book.run(FILLED)
+    book.page.evaluate(SUBSHELLS_COME_LATE)
+    shows, sleeps = book.add(SHOW), book.add("import time\ntime.sleep(60)")
+    book.start_from(shows)
+    explorer = Explorer(book.cell(shows).locator(".sl-root"))
+    explorer.expect_state("live")
+    expect(book.cell(sleeps).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    book.interrupt()
+    expect(book.cell(sleeps)).to_contain_text("KeyboardInterrupt")

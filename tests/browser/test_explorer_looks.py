@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.axe import violations
-from tests.browser.explorer import Explorer
+from tests.browser.explorer import DOUBLED, FAILING, Explorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,19 +19,7 @@ if TYPE_CHECKING:
 
     from tests.browser.explorer import Notebook
 
-STREAM = """
-s = orders.stream(start="earliest")
-@s.processor
-def double(order):
-    order["total"] = order["amount"] * 2
-    return order
-@s.processor
-def fails(order):
-    if order["amount"] % 100 == 0:
-        raise ValueError("a hundred")
-    return order
-s
-"""
+STREAM = DOUBLED + FAILING + "s"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 SET_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.explorer import FILLED, Explorer, notebook_in
+from tests.browser.explorer import DOUBLED, FILLED, Explorer, notebook_in
 from tests.browser.lab import NOTEBOOK_7, running_lab
 
 if TYPE_CHECKING:
@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
     from tests.browser.explorer import Notebook
 
-STREAM = """
-s = orders.stream(start="earliest")
-@s.processor
-def double(order):
-    order["total"] = order["amount"] * 2
-    return order
-s
-"""
+STREAM = DOUBLED + "s"
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.explorer import clipboard
+from tests.browser.explorer import DOUBLED, clipboard
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
     from tests.browser.explorer import Explorer, Notebook
 
-STREAM = """
-s = orders.stream(start="earliest")
-@s.processor
-def double(order):
-    order["total"] = order["amount"] * 2
-    return order
+STREAM = (
+    DOUBLED
+    + """
 @s.processor
 def only_euros(order):
     if order["currency"] != "EUR":
@@ -36,6 +33,7 @@ async def trickle():
 task = asyncio.create_task(trickle())
 s
 """
+)
 NAMES = "s.processors.names"
 
 
@@ -215,3 +213,25 @@ def test_the_source_can_be_selected(explorer: Explorer) -> None:
     expect(panel).to_contain_text("of 100,000 messages")
     panel.get_by_role("button", name="Close").click()
     expect(explorer.inspector).to_be_hidden()
+
+
+def test_code_of_a_cell_that_runs_again_is_seen_in_the_open_editor_and_a_draft_stays(book: Notebook, explorer: Explorer) -> None:
+    define = "@s.processor\ndef here(order):\n    return {{**order, 'here': {}}}"
+    book.run(define.format(1))
+    explorer.root.scroll_into_view_if_needed()
+    explorer.select("here")
+    expect(explorer.editor).to_contain_text("'here': 1")
+    book.run(define.format(2))
+    explorer.root.scroll_into_view_if_needed()
+    expect(explorer.editor).to_contain_text("'here': 2")
+    explorer.write("def here(order):\n    return {**order, 'here': 3}\n")
+    book.run(define.format(4))
+    explorer.root.scroll_into_view_if_needed()
+    status = explorer.inspector.locator(".sl-bench .sl-status")
+    expect(status).to_have_text("Changed in the notebook meanwhile: Apply replaces that")
+    expect(explorer.editor).to_contain_text("'here': 3")
+    explorer.editor.focus()
+    explorer.page.keyboard.press("Shift+Enter")
+    expect(status).to_have_text("Applied")
+    expect(explorer.inspector.locator(".sl-two")).to_contain_text("here: 3")
+    expect(explorer.editor).to_be_focused()

@@ -8,22 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.explorer import DOUBLED, FAILING
+
 if TYPE_CHECKING:
     from tests.browser.explorer import Explorer, Notebook
 
-STREAM = """
-s = orders.stream(start="earliest")
-@s.processor
-def double(order):
-    order["total"] = order["amount"] * 2
-    return order
-@s.processor
-def fails(order):
-    if order["amount"] % 100 == 0:
-        raise ValueError("a hundred")
-    return order
-s
-"""
+STREAM = DOUBLED + FAILING + "s"
 TRICKLE = """
 async def trickle():
     for i in range(1000, 1_000_000):

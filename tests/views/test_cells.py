@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
+import msgspec
+import numpy as np
 import pytest
 
 import streamlab as sl
@@ -15,6 +18,8 @@ from streamlab.views.cells import CELL_LIMIT, ColumnBook, cell, flat
 class Hostile:
     def __repr__(self) -> str:
         raise RuntimeError("no")
+
+    __str__ = __repr__
 
 
 class Order(sl.Record):
@@ -44,6 +49,7 @@ class Point:
         (b"\x00", ("s", "b'\\x00'")),
         (datetime(2026, 1, 2, tzinfo=UTC), ("t", "2026-01-02T00:00:00+00:00")),
         ([1, 2], ("o", "[1, 2]")),
+        (UUID(int=98), ("s", "00000000-0000-0000-0000-000000000062")),
         ("x" * 20_001, ("w", "20,001 characters")),
         (b"x" * 20_001, ("w", "20,001 bytes")),
     ],
@@ -57,6 +63,14 @@ def test_long_texts_are_cut_and_control_characters_are_seen() -> None:
     assert (kind, len(text)) == ("s", CELL_LIMIT)
     assert "\n" not in text
     assert "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(np.int64(39), ("n", "39")), (np.float32(1.5), ("n", "1.5")), (np.bool_(True), ("b", "true"))],
+)
+def test_a_scalar_of_numpy_is_what_it_stands_for(value: Any, expected: tuple[str, str]) -> None:
+    assert cell(value) == expected
 
 
 @pytest.mark.parametrize("value", [Hostile(), [Hostile()], {"a": Hostile()}, 10**5000], ids=["object", "list", "dict", "number"])
@@ -81,6 +95,25 @@ def test_nothing_that_a_value_does_comes_through(value: Any) -> None:
 )
 def test_fields_within_objects_have_dotted_names(value: Any, expected: dict[str, Any]) -> None:
     assert flat(value) == expected
+
+
+def test_a_field_called_as_something_of_the_message_is_told_from_it_as_in_a_frame() -> None:
+    assert flat({"key": 1, "timestamp": {"at": 2}, "a": {"key": 3}}) == {"value.key": 1, "value.timestamp.at": 2, "a.key": 3}
+    assert flat(Order(id=1, who={"offset": 5})) == {"id": 1, "who.offset": 5}
+
+
+def test_whatever_is_the_name_of_a_field_the_others_are_there() -> None:
+    found = flat({Hostile(): 1, None: 2, (1, 2): 3, "\ud800": 4, "a": 5})
+    assert list(found.values()) == [1, 2, 3, 4, 5]
+    assert list(found)[1:] == ["None", "(1, 2)", "\\ud800", "a"]
+    msgspec.json.encode(found)
+
+
+def test_fields_are_a_copy_that_the_stream_may_change_meanwhile() -> None:
+    counts = {"a": 1}
+    found = flat(counts)
+    counts["b"] = 2
+    assert found == {"a": 1}
 
 
 def test_the_book_keeps_columns_in_the_order_of_their_appearance() -> None:

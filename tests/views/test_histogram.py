@@ -66,3 +66,10 @@ async def test_without_messages_there_are_no_bars(app: sl.App) -> None:
     histogram.sync(window_of(app, []))
     assert histogram.span is None
     assert histogram.section(None)["counts"] == []
+
+
+def test_the_span_is_that_of_the_messages_not_of_the_bars() -> None:
+    histogram = Histogram()
+    histogram.add([1, 253_402_300_799_000, 1_700_000_000_000], 3)
+    assert histogram.span == (1, 253_402_300_799_000)
+    assert histogram.section(None)["step"] > 10**10

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from decimal import Decimal
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +120,23 @@ async def test_a_bad_filter_is_told_and_the_order_stays(app: sl.App) -> None:
     assert values(order) == [8, 9]
     order.arrange(filter_text="", brush=None, sort=None)
     assert order.problem is None
+
+
+async def test_numbers_of_any_kind_are_sorted_by_value_and_what_cannot_be_compared_comes_after(app: sl.App) -> None:
+    window = Window()
+    odd = np.arange(3)
+    window.append(Basket.of_values([{"n": n} for n in (Decimal(10), 9, odd, np.int64(8), Decimal("9.5"), Decimal("nan"), None)]))
+    order = Order(window)
+    order.arrange(filter_text="", brush=None, sort=["n", "asc"])
+    found = [value["n"] for value in values(settle(order))]
+    assert found[:4] == [8, 9, Decimal("9.5"), 10]
+    assert found[4] is odd
+
+
+async def test_a_field_called_as_something_of_the_message_is_sorted_by(app: sl.App) -> None:
+    order = Order(window_of(app, [{"key": n % 3} for n in range(9)]))
+    order.arrange(filter_text="", brush=None, sort=["value.key", "desc"])
+    assert [value["key"] for value in values(settle(order))] == [2, 2, 2, 1, 1, 1, 0, 0, 0]
 
 
 async def test_sorting_by_a_messages_own_column(app: sl.App) -> None:

@@ -161,6 +161,37 @@ def test_a_page_that_goes_stops_nothing_and_pauses_after_minutes() -> None:
     assert presence.verdict(2 + STALE_S) == "pause"
 
 
+def test_a_hello_that_comes_twice_leaves_what_the_view_told_of_itself_and_has_everything_said_again() -> None:
+    presence = Presence()
+    view = presence.hello("a", 0.0, rows=14)
+    view.first, view.follow, view.seen = 500, False, False
+    presence.sent(view, Sent(1, 100, 1.0))
+    again = presence.hello("a", 2.0, rows=14)
+    assert again is view is presence.views["a"]
+    assert (view.first, view.follow, view.seen, view.heard_s) == (500, False, False, 2.0)
+    assert (view.under_way, view.latest) == ((), 0)
+
+
+def test_a_hello_that_waited_behind_a_cell_brings_no_view_back_that_said_bye() -> None:
+    presence = Presence()
+    presence.heard("a", 0.0)
+    presence.bye("a", 1.0)
+    presence.hello("a", 2.0)
+    assert not presence.views
+    assert presence.verdict(1.1 + GRACE_S) == "stop"
+
+
+def test_a_page_that_comes_back_says_hello_after_it_was_away() -> None:
+    presence = Presence()
+    presence.hello("a", 0.0)
+    presence.away("a", 1.0)
+    presence.hello("a", 2.0)
+    assert list(presence.views) == ["a"]
+    presence.bye("a", 3.0)
+    presence.hello("a", 4.0)
+    assert not presence.views
+
+
 def test_what_a_page_that_was_loaded_again_takes_away_is_gone() -> None:
     presence = Presence()
     presence.hello("before", 0)

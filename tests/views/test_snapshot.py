@@ -71,6 +71,23 @@ async def test_ten_megabytes_stay_small(app: sl.App, explore: Explore) -> None:
     assert sum(len(part) for _, buffers in browser.sent for part in buffers) < 50_000
 
 
+async def test_it_tells_why_a_stream_failed(app: sl.App, explore: Explore) -> None:
+    browser = explore(app.topic("nope").stream())
+    await until(lambda: browser.explorer.shown.state == "failed")
+    browser.tick()
+    for picture in pictures(browser):
+        assert re.search("failed: TopicNotFound: topic .{1,6}nope.{1,6} does not exist", picture)
+
+
+async def test_it_tells_of_which_topic_messages_are_when_there_are_several(app: sl.App, explore: Explore) -> None:
+    one, other = await filled(app, 2, "one"), await filled(app, 3, "other")
+    browser = explore(one.stream(start="earliest") & other.stream(start="earliest"))
+    await until(lambda: browser.explorer.shown.window.messages == 5)
+    html = pictures(browser)[0]
+    assert len(re.findall("<td[^>]*>one</td>", html)) == 2
+    assert len(re.findall("<td[^>]*>other</td>", html)) == 3
+
+
 async def test_without_messages_it_says_so(app: sl.App, explore: Explore) -> None:
     browser = explore(app.channel().stream())
     assert "no messages yet" in pictures(browser)[0]

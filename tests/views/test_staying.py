@@ -36,7 +36,7 @@ async def test_what_showing_had_started_stops_after_the_grace(channel: sl.Channe
     assert shown.state == "live"
     browser.tick(0.3)
     await until(lambda: shown.state == "stopped")
-    frame = browser.whole()
+    frame = browser.whole("b")
     assert frame["head"]["state"] == "stopped"
     assert frame["notice"]["text"] == "Stopped: nobody looked at it any more. Restart goes on where it stood."
 

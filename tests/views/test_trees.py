@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +38,20 @@ def test_a_tree_of_json_loses_nothing(value: Any) -> None:
 @given(json_values)
 def test_a_tree_can_be_written_as_json(value: Any) -> None:
     json.dumps(tree(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "node"),
+    [
+        (UUID(int=98), {"k": "x", "v": "00000000-0000-0000-0000-000000000062"}),
+        (np.int64(39), {"k": "n", "v": "39"}),
+        (np.float64(0.1), {"k": "n", "v": "0.1"}),
+        (frozenset(range(3)), {"k": "a", "n": 3, "c": [[str(n), {"k": "n", "v": str(n)}] for n in range(3)]}),
+        (SimpleNamespace(text="y" * 100), {"k": "x", "v": f"namespace(text='{'y' * 100}')"}),
+    ],
+)
+def test_what_json_does_not_know_is_there_whole(value: Any, node: Tree) -> None:
+    assert tree(value) == node
 
 
 def test_whole_numbers_are_exact() -> None:

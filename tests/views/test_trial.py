@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from functools import partial
@@ -193,6 +194,23 @@ async def test_a_slow_function_is_stopped_at_the_limit(
         if thread.name == "streamlab-trial":
             thread.join(5)
     assert len(found.outcomes) == tried  # what comes too late changes nothing that was shown
+
+
+async def test_an_endless_loop_is_ended_and_shows_as_an_error(stream: sl.Stream[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "LIMIT_S", 0.2)
+
+    def endless(_order: object) -> None:
+        while True:
+            with contextlib.suppress(Exception):
+                sum(range(100))
+
+    found = stream.preview(endless)
+    assert found.unfinished
+    assert [str(outcome.error) for outcome in found.errors] == ["it went on for 0.2 s, and was ended"]
+    for thread in threading.enumerate():
+        if thread.name == "streamlab-trial":
+            thread.join(5)
+            assert not thread.is_alive()
 
 
 async def test_nothing_changes(app: sl.App, explore: Explore) -> None:

@@ -1,6 +1,7 @@
 /** Which columns are shown: a searchable list of check boxes. */
 import type { Context } from './context';
 import { button, h } from './dom';
+import { columnLabel } from './columns';
 import { popover } from './popover';
 import type { Column } from './protocol';
 
@@ -14,7 +15,7 @@ export function columnPicker(context: Context, columns: () => Column[]): HTMLEle
   const none = button('Hide all', { onclick: () => ui.patch({ hidden: shown().map(column => column.name) }) });
   const shown = (): Column[] => {
     const text = search.value.trim().toLowerCase();
-    return columns().filter(column => column.name.toLowerCase().includes(text));
+    return columns().filter(column => columnLabel(column).toLowerCase().includes(text));
   };
 
   function item(column: Column, hidden: boolean): HTMLElement {
@@ -24,7 +25,7 @@ export function columnPicker(context: Context, columns: () => Column[]): HTMLEle
       const others = ui.get().hidden.filter(name => name !== column.name);
       ui.patch({ hidden: box.checked ? others : [...others, column.name] });
     });
-    return h('label', { class: 'sl-pick' }, box, h('span', { dir: 'auto' }, column.name));
+    return h('label', { class: 'sl-pick' }, box, h('span', { dir: 'auto' }, columnLabel(column)));
   }
 
   function draw(): void {

@@ -33,6 +33,17 @@ export function shownText(text: string, kind: string, group: Column['group']): s
   return kind === 'n' && group === 'meta' ? grouped(text) : text;
 }
 
+/** What a column is called on the page: a name that cannot be seen is put in quotes. */
+export function columnLabel({ name, group }: Column): string {
+  if (group === 'meta') return name === 'timestamp' ? 'time' : name;
+  return name.trim() === '' ? JSON.stringify(name) : name;
+}
+
+/** The width that the user gave; a field may be called as something that every object has. */
+function widthOf(ui: Ui, { name }: Column): number | undefined {
+  return Object.hasOwn(ui.widths, name) ? ui.widths[name] : undefined;
+}
+
 export class Columns {
   placed: Placed[] = [];
   width = 0;
@@ -55,7 +66,7 @@ export class Columns {
     this.placed = [];
     for (const column of columns) {
       if (hidden.has(column.name)) continue;
-      const width = Math.max(MIN_WIDTH, Math.round(ui.widths[column.name] ?? this.auto.get(column.name) ?? UNKNOWN_WIDTH));
+      const width = Math.max(MIN_WIDTH, Math.round(widthOf(ui, column) ?? this.auto.get(column.name) ?? UNKNOWN_WIDTH));
       this.placed.push({ column, left, width });
       left += width;
     }
@@ -75,7 +86,7 @@ export class Columns {
   /** The width that fits what is in these rows. */
   fitting(column: Column, rows: (StoredRow | undefined)[]): number {
     // The header is bold and has room for the arrow of the sorting.
-    let width = Math.max(this.measure(column.name) * 1.12 + 10, this.measure(ROOM[column.kind]));
+    let width = Math.max(this.measure(columnLabel(column)) * 1.12 + 10, this.measure(ROOM[column.kind]));
     for (const row of rows) {
       const cell = cellOf(row, column.name);
       width = Math.max(width, this.measure(shownText(cellText(cell), cellKind(cell, column.kind), column.group)));

@@ -35,7 +35,7 @@ function errors(newest: number): Errors {
     index: newest - i,
     at: null,
     where: `o ${newest - i}`,
-    processor: null,
+    processor: 'decoding',
     error: 'E',
     message: '',
   }));

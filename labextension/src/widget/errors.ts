@@ -2,7 +2,7 @@
 import type { Context } from './context';
 import { messageOf, needsKernel } from './context';
 import { button, h, setText } from './dom';
-import { bytes, clock, count, grouped, moment } from './format';
+import { bytes, count, grouped, moment, when } from './format';
 import type { Errors, Failure } from './protocol';
 import { isErrorDetail, isErrorRows, isRetried } from './replies';
 import type { ErrorDetail, Raw } from './replies';
@@ -144,10 +144,10 @@ function errorRow(context: Context, failure: Failure, changed: () => void): Draw
     h(
       'span',
       { class: 'sl-num sl-dim', title: failure.at === null ? '' : moment(failure.at) },
-      failure.at === null ? '' : clock(failure.at),
+      failure.at === null ? '' : when(failure.at),
     ),
     h('span', { class: 'sl-num sl-dim', dir: 'auto' }, failure.where),
-    h('span', { class: 'sl-by', dir: 'auto' }, failure.processor ?? 'decoding'),
+    h('span', { class: 'sl-by', dir: 'auto' }, failure.processor),
     h('b', { class: 'sl-bad' }, failure.error),
     h('span', { class: 'sl-errortext', dir: 'auto' }, failure.message),
   );

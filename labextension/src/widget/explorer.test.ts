@@ -45,8 +45,49 @@ test('a row shows exact numbers, and text of messages never becomes markup', () 
   const frame = { rows: { ...examples.toView.frame.rows, first: 0, total: 1, count: 1 } };
   show(frame, rows);
   const cells = [...el.querySelectorAll('.sl-row .sl-cell')].map(cell => cell.textContent);
-  expect(cells).toEqual(['0', '301,204', '10:42:13.104', '<img src=x onerror=alert(1)>', '9007199254740993', '=1+1', '']);
+  expect(cells).toEqual([
+    '0',
+    '301,204',
+    '2025-11-24 10:42:13.104',
+    '<img src=x onerror=alert(1)>',
+    '9007199254740993',
+    '=1+1',
+    '',
+  ]);
   expect(el.querySelector('img')).toBeNull();
+});
+
+test('fields may be called as things that every object has, and as nothing', () => {
+  const names = ['__proto__', 'constructor', 'toString', '', 'timestamp', 'last'];
+  const cols = names.map(name => ({ name, kind: 's', group: 'value' }));
+  show({ rows: { ...examples.toView.frame.rows, first: 0, total: 1, count: 1, cols } }, [[7, 'a', 'b', 'c', 'd', 'e', 'f']]);
+  const heads = [...el.querySelectorAll<HTMLElement>('.sl-colhead')];
+  expect(heads.map(head => head.querySelector('.sl-collabel')?.textContent)).toEqual([
+    '__proto__',
+    'constructor',
+    'toString',
+    '""',
+    'timestamp',
+    'last',
+  ]);
+  expect(heads.every(head => /^\d+px$/.test(head.style.left))).toBe(true);
+  expect([...el.querySelectorAll('.sl-row .sl-cell')].map(cell => cell.textContent)).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+});
+
+test('times too far away to be in the picture are counted beside it', () => {
+  show({ hist: { ...examples.toView.frame.hist, outside: 2 } });
+  expect(el.querySelector('.sl-axis')?.textContent).toContain('2 messages before or after');
+});
+
+test('an empty table says what there is to say', () => {
+  const rows = { rows: { ...examples.toView.frame.rows, first: 0, total: 0, count: 0 } };
+  const window = { ...examples.toView.frame.head.window, total: 0 };
+  const head = { ...examples.toView.frame.head, window, state: 'live', start: 'earliest', errors: 0 };
+  const said = (): string => el.querySelector('.sl-messages > .sl-empty')?.textContent ?? '';
+  show({ ...rows, head }, []);
+  expect(said()).toBe('Waiting for messages: there are none yet, read from the earliest.');
+  show({ ...rows, head: { ...head, errors: 400 } }, []);
+  expect(said()).toBe('No message came through: 400 errors, and the tab Errors tells why.');
 });
 
 const slid = (base: number, first: number, more: object = {}): object => ({

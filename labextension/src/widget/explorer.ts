@@ -4,6 +4,7 @@ import { kernelGone } from './context';
 import type { Context } from './context';
 import { h, setAttribute, setClass, setText } from './dom';
 import { errorsTab } from './errors';
+import { keepFocus } from './focus';
 import { grouped } from './format';
 import { graphTab } from './graph';
 import { PAGE_ROWS } from './grid';
@@ -61,6 +62,7 @@ export function explorer(model: Model, el: HTMLElement): () => void {
     if (event.key !== 'Tab') event.stopPropagation();
   });
   el.append(root);
+  keepFocus(root, gone.signal);
   presence(link, root, gone.signal);
   link.open(PAGE_ROWS);
   return () => {

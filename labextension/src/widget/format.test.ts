@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { bytes, clock, count, duration, grouped, moment, percent, si, span, timeText } from './format';
+import { bytes, clock, count, duration, grouped, moment, percent, si, span, timeText, when } from './format';
 
 test.each([
   [grouped('9223372036854775807'), '9,223,372,036,854,775,807'],
@@ -31,6 +31,18 @@ test.each([
 });
 
 const TIME = Date.UTC(2026, 10, 25, 10, 42, 13, 104);
+
+beforeEach(() => vi.useFakeTimers({ now: TIME }));
+afterEach(() => vi.useRealTimers());
+
+test('what is not of today has its day with it', () => {
+  expect(when(TIME)).toBe('10:42:13.104');
+  expect(when(TIME - 86_400_000)).toBe('2026-11-24 10:42:13.104');
+  expect(timeText('1')).toBe('1970-01-01 00:00:00.001');
+  expect(when(253402300799000, false)).toBe('9999-12-31 23:59:59');
+  expect(when(9e15)).toBe('9000000000000000');
+  expect(span(1_700_000_000_000, 1_700_000_001_000)).toBe('2023-11-14 22:13:20 to 22:13:21');
+});
 
 test('times are UTC, to the millisecond', () => {
   expect(clock(TIME)).toBe('10:42:13.104');

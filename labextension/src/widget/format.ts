@@ -64,6 +64,14 @@ export function clock(ms: number, millis = true): string {
   return millis ? `${text}.${two(time.getUTCMilliseconds(), 3)}` : text;
 }
 
+const DAY_MS = 86_400_000;
+
+/** A time on the clock, with its day unless that is today. */
+export function when(ms: number, millis = true): string {
+  const today = Math.floor(ms / DAY_MS) === Math.floor(Date.now() / DAY_MS);
+  return today ? clock(ms, millis) : `${day(ms)} ${clock(ms, millis)}`.trim();
+}
+
 export function day(ms: number): string {
   const time = new Date(ms);
   if (Number.isNaN(time.getTime())) return '';
@@ -75,9 +83,9 @@ export function moment(ms: number): string {
   return `${day(ms)} ${clock(ms)} UTC`.trim();
 }
 
-/** `10:42:07 to 10:42:13`, with the days where they differ. */
+/** `10:42:07 to 10:42:13`, with the day unless that is today, with both where they differ. */
 export function span(from: number, to: number): string {
-  if (day(from) === day(to)) return `${clock(from, false)} to ${clock(to, false)}`;
+  if (day(from) === day(to)) return `${when(from, false)} to ${clock(to, false)}`;
   return `${day(from)} ${clock(from, false)} to ${day(to)} ${clock(to, false)}`;
 }
 
@@ -93,5 +101,5 @@ export function percent(part: number, whole: number): string {
 
 /** Text of a cell of kind "t": milliseconds become a time, anything else is shown as it came. */
 export function timeText(text: string): string {
-  return /^-?\d{1,15}$/.test(text) ? clock(Number(text)) : text;
+  return /^-?\d{1,15}$/.test(text) ? when(Number(text)) : text;
 }

@@ -212,7 +212,14 @@ export class Grid {
   }
 
   private scrolled(): void {
-    const { scrollTop, scrollLeft } = this.element;
+    const { scrollTop, scrollLeft, clientHeight } = this.element;
+    // Told of a scrolling after the table was hidden or taken away: nobody scrolled to where it stands now.
+    if (clientHeight === 0) return;
+    if (this.rowsHeight !== this.scroll.height) {
+      // It grew, and the browser moved what is in it: nobody scrolled.
+      this.resized();
+      return;
+    }
     const sideways = scrollLeft !== this.expectedLeft;
     this.expectedLeft = scrollLeft;
     if (Math.abs(scrollTop - this.expected) > 1) {
@@ -225,8 +232,14 @@ export class Grid {
     } else if (sideways) this.draw();
   }
 
+  private get rowsHeight(): number {
+    return Math.max(0, this.element.clientHeight - this.head.element.offsetHeight);
+  }
+
   private resized(): void {
-    this.scroll.height = Math.max(0, this.element.clientHeight - this.head.element.offsetHeight);
+    // Shown again: what was off the page may stand at its beginning now.
+    if (this.scroll.height === 0) this.expected = this.element.scrollTop;
+    this.scroll.height = this.rowsHeight;
     this.scroll.moveTo(this.context.ui.get().follow ? Infinity : this.scroll.top);
     this.draw();
   }

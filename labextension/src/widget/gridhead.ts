@@ -1,11 +1,10 @@
 /** The header of the table: sort, hide, resize; by mouse and by keyboard. */
 import { h, iconButton, setAttribute, setText } from './dom';
-import { MIN_WIDTH } from './columns';
+import { MIN_WIDTH, columnLabel } from './columns';
 import type { Columns, Placed } from './columns';
 import type { UiState } from './ui';
 
 const STEP = 16;
-const LABELS: Record<string, string> = { timestamp: 'time' };
 
 interface DrawnHead {
   element: HTMLElement;
@@ -53,10 +52,10 @@ export class GridHead {
     head.element.className = `sl-colhead${column.kind === 'n' ? ' sl-right' : ''}${sorted ? ' sl-sorted' : ''}`;
     setAttribute(head.element, 'aria-colindex', number + 1);
     setAttribute(head.element, 'aria-sort', sorted ? (sorted === 'asc' ? 'ascending' : 'descending') : 'none');
-    setText(head.label, LABELS[column.name] ?? column.name);
+    setText(head.label, columnLabel(column));
     setText(head.arrow, sorted ? (sorted === 'asc' ? '▲' : '▼') : '');
     setAttribute(head.sort, 'tabindex', home ? 0 : -1);
-    setAttribute(head.sort, 'title', `Sort by ${column.name}`);
+    setAttribute(head.sort, 'title', `Sort by ${columnLabel(column)}`);
   }
 
   private add(): void {

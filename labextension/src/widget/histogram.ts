@@ -1,7 +1,7 @@
 /** Messages over event time; a range of it can be brushed by mouse or keyboard, and then the table shows only that. */
 import type { Context } from './context';
 import { button, h, setAttribute, setClass, svg } from './dom';
-import { clock, count, span } from './format';
+import { count, span, when } from './format';
 import type { Hist } from './protocol';
 
 const HEIGHT = 34;
@@ -31,14 +31,16 @@ export function histogram(context: Context): Histogram {
   const track = h('div', { class: 'sl-track' }, picture, ...handles);
   const from = h('span', {});
   const to = h('span', {});
+  /** How many are too far away to be in the picture. */
+  const outside = h('span', {});
   const element = h(
     'div',
     { class: 'sl-time', role: 'group', 'aria-label': 'Messages over event time' },
     track,
-    h('div', { class: 'sl-axis', 'aria-hidden': 'true' }, from, to),
+    h('div', { class: 'sl-axis', 'aria-hidden': 'true' }, from, outside, to),
     clear,
   );
-  let hist: Hist = { from: 0, step: 1, counts: [], selected: null };
+  let hist: Hist = { from: 0, step: 1, counts: [], outside: 0, selected: null };
   let dragging: [number, number] | null = null;
   let late: Hist | null = null;
 
@@ -73,8 +75,9 @@ export function histogram(context: Context): Histogram {
     });
     setAttribute(bars, 'd', shapes.join(''));
     const empty = hist.counts.length === 0;
-    from.textContent = empty ? 'No event time yet' : clock(hist.from, false);
-    to.textContent = empty ? '' : `${clock(end(), false)} UTC`;
+    from.textContent = empty ? 'No event time yet' : when(hist.from, false);
+    outside.textContent = hist.outside > 0 ? `${count(hist.outside, 'message')} before or after` : '';
+    to.textContent = empty ? '' : `${when(end(), false)} UTC`;
   }
 
   function drawBrush(): void {
@@ -90,7 +93,7 @@ export function histogram(context: Context): Histogram {
       setAttribute(one, 'aria-valuemin', 0);
       setAttribute(one, 'aria-valuemax', 100);
       setAttribute(one, 'aria-valuenow', Math.round(at * 100));
-      setAttribute(one, 'aria-valuetext', now ? `${clock(now[side === 0 ? 0 : 1])} UTC` : 'not set');
+      setAttribute(one, 'aria-valuetext', now ? `${when(now[side === 0 ? 0 : 1])} UTC` : 'not set');
     });
   }
 

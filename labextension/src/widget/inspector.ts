@@ -70,7 +70,13 @@ function newPanel(context: Context, close: () => void): Panel {
     h('span', { class: 'sl-space' }),
     iconButton('Close', 'close', { onclick: close }),
   );
-  const element = h('section', { class: 'sl-panel', 'aria-label': 'New processor' }, head, namePicker(context), bench.element);
+  const element = h(
+    'section',
+    { class: 'sl-panel', tabindex: -1, 'aria-label': 'New processor' },
+    head,
+    namePicker(context),
+    bench.element,
+  );
   return { ...NOTHING, element, dispose: () => bench.dispose() };
 }
 
@@ -108,5 +114,5 @@ function sourcePanel(context: Context): { element: HTMLElement; update(head: Hea
       ...rows.flatMap(([name, text]) => (text === null ? [] : [h('dt', {}, name), h('dd', { dir: 'auto' }, text)])),
     );
   };
-  return { element: h('section', { class: 'sl-panel', 'aria-label': 'Source' }, head, list), update };
+  return { element: h('section', { class: 'sl-panel', tabindex: -1, 'aria-label': 'Source' }, head, list), update };
 }

@@ -156,6 +156,10 @@ const answer = (): void => {
   model.emit('msg:custom', { t: 'reply', view: link.view, rid: asked?.rid, ok: true, data: null }, []);
 };
 
+const signOfLife = (): void => {
+  model.emit('msg:custom', { t: 'reply', view: link.view, rid: '', ok: true, data: null }, []);
+};
+
 test('a kernel that answers, or sends frames, is there; one that does neither for 15 seconds is not, until it is heard', async () => {
   link.open(14);
   for (let i = 0; i < 3; i += 1) {
@@ -178,15 +182,40 @@ test('a kernel that answers, or sends frames, is there; one that does neither fo
   expect(heard).toEqual([false, true, false, true]);
 });
 
+test('a kernel that is restarted is gone at once, until it is heard', () => {
+  link.open(14);
+  signOfLife();
+  model.emit('comm_live_update');
+  expect(heard).toEqual([false]);
+  model.emit('msg:custom', frame(1), []);
+  expect(heard).toEqual([false, true]);
+});
+
 test('a page that slept does not take its own sleep for silence', () => {
   link.open(14);
+  signOfLife();
   vi.setSystemTime(Date.now() + 3_600_000);
   vi.advanceTimersToNextTimer();
   expect(heard).toEqual([]);
 });
 
+test('hello is said again, after longer and longer waits, until the kernel is heard', async () => {
+  link.open(14);
+  const hellos = (): number => model.of('hello').length;
+  expect(hellos()).toBe(1);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(hellos()).toBe(2);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(hellos()).toBe(3);
+  await vi.advanceTimersByTimeAsync(1_000);
+  signOfLife();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(hellos()).toBe(3);
+});
+
 test('hello at first, questions in between, bye at last, and then nothing', async () => {
   link.open(14);
+  signOfLife();
   await vi.advanceTimersByTimeAsync(20_000);
   link.close();
   link.close();

@@ -34,6 +34,12 @@ const ROOM = 24;
 /** Frames are acknowledged after so long also when the kernel does not ask for it. */
 const ACK_MS = 2000;
 
+/**
+ * A hello that leaves before the subshell is there waits behind the running cell: it is said again, after longer and longer
+ * waits, until the kernel is heard.
+ */
+const GREET_MS = 500;
+
 /** Whether streamlab's plugin is in this page: it keeps a live view when the snapshot beside it changes. */
 function pageKeepsViews(): boolean {
   return document.documentElement.dataset.streamlabKeeps === 'true';
@@ -54,6 +60,7 @@ export class Link {
   private asked = false;
   private behind = false;
   private ackTimer: ReturnType<typeof setTimeout> | undefined;
+  private greetTimer: ReturnType<typeof setTimeout> | undefined;
   private logged = false;
   private readonly pulse: Pulse;
   private closed = false;
@@ -66,6 +73,7 @@ export class Link {
   ) {
     this.pulse = new Pulse(() => void this.request('ping').catch(() => undefined), tell);
     model.on('msg:custom', this.receive);
+    model.on('comm_live_update', this.lost);
   }
 
   open(rows: number): void {
@@ -74,8 +82,10 @@ export class Link {
     this.pulse.start();
   }
 
-  greet(): void {
+  greet(wait = GREET_MS): void {
     this.send('hello', { rows: this.rows, keeps: pageKeepsViews() });
+    clearTimeout(this.greetTimer);
+    this.greetTimer = setTimeout(() => this.greet(wait * 2), wait);
   }
 
   close(): void {
@@ -83,9 +93,11 @@ export class Link {
     this.send('bye');
     this.closed = true;
     this.pulse.stop();
+    clearTimeout(this.greetTimer);
     clearTimeout(this.ackTimer);
     cancelAnimationFrame(this.drawRequest);
     this.model.off('msg:custom', this.receive);
+    this.model.off('comm_live_update', this.lost);
     for (const { reject, timer } of this.pending.values()) {
       clearTimeout(timer);
       reject(new Error('This view was closed.'));
@@ -126,10 +138,14 @@ export class Link {
     return data;
   }
 
+  /** The widget manager gave up the line, as when the kernel is restarted, or took it up again: then the kernel is heard. */
+  private readonly lost = (): void => this.pulse.lost();
+
   private readonly receive = (content: unknown, buffers: unknown): void => {
     const parts = Array.isArray(buffers) ? buffers.filter((part): part is DataView => part instanceof DataView) : [];
     if (!(isFrame(content) || isReply(content)) || content.view !== this.view) return;
     this.pulse.heard();
+    clearTimeout(this.greetTimer);
     if (isFrame(content)) this.take(content, parts[0] ?? null);
     else {
       const pending = this.pending.get(content.rid);

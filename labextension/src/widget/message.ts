@@ -35,7 +35,11 @@ export function messagePanel(context: Context, seq: number): HTMLElement {
     iconButton('Close', 'close', { onclick: () => context.ui.select(null) }),
   );
   void open();
-  return h('section', { class: 'sl-panel', 'aria-label': 'Message' }, head, body);
+  const element = h('section', { class: 'sl-panel', tabindex: -1, 'aria-label': 'Message' }, head, body);
+  element.addEventListener('keydown', event => {
+    if (event.key === 'Escape') context.ui.select(null);
+  });
+  return element;
 
   async function open(): Promise<void> {
     try {
@@ -52,12 +56,13 @@ export function messagePanel(context: Context, seq: number): HTMLElement {
   }
 }
 
-/** Bring the field whose cell was clicked into sight; its name may have dots of its own. */
+/** Bring the field whose cell was clicked into sight; its name may have dots of its own, and `key` is `value.key`. */
 function showField(body: HTMLElement, field: string | null): void {
   if (field === null) return;
   for (const item of body.querySelectorAll<HTMLElement>('.sl-treeitem[data-path]')) {
     const path: unknown = JSON.parse(item.dataset.path ?? '[]');
-    if (!Array.isArray(path) || path.join('.') !== field) continue;
+    const name = Array.isArray(path) ? path.join('.') : null;
+    if (name === null || (name !== field && `value.${name}` !== field)) continue;
     if (item.getAttribute('aria-expanded') === 'false') item.dispatchEvent(new CustomEvent('sl-toggle'));
     item.classList.add('sl-asked');
     const [inner, outer] = [item.getBoundingClientRect(), body.getBoundingClientRect()];

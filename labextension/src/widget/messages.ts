@@ -40,7 +40,8 @@ export function messages(context: Context): Messages {
     const { store, end } = grid;
     const { follow } = context.ui.get();
     left.hidden = !grid.held;
-    if (follow || end < seenEnd || store.order === 'sorted') seenEnd = end;
+    // What was there when the view came is not new.
+    if (follow || seenEnd === 0 || end < seenEnd || store.order === 'sorted') seenEnd = end;
     newer.hidden = follow || end === seenEnd;
     if (!newer.hidden) setText(newer.lastElementChild ?? newer, `${grouped(end - seenEnd)} new`);
     empty.hidden = store.total > 0;
@@ -71,6 +72,10 @@ function emptyText(context: Context, scanning: boolean): string {
   if (!head || head.state === 'connecting') return 'Connecting…';
   if (head.state === 'retrying') return `The broker cannot be reached: ${head.detail}`;
   if (head.state === 'paused') return 'Paused. Press Run, and messages show here as they come.';
+  if (head.errors > 0 && head.window.total === 0)
+    return `No message came through: ${count(head.errors, 'error')}, and the tab Errors tells why.`;
+  if (head.state === 'live' && head.start === 'earliest')
+    return 'Waiting for messages: there are none yet, read from the earliest.';
   if (head.state === 'live')
     return `Waiting for messages, reading from ${head.start}. To see older ones choose another start position under More.`;
   return 'There are no messages in the window. Restart the stream to read.';

@@ -27,9 +27,10 @@ export function processorPanel(context: Context, name: string): Panel {
   const head = header(context, name);
   const values = sampleView();
   const bench = workbench(context, name);
+  let code: number | undefined;
   const element = h(
     'section',
-    { class: 'sl-panel', 'aria-label': `Processor ${name}` },
+    { class: 'sl-panel', tabindex: -1, 'aria-label': `Processor ${name}` },
     head.element,
     stats,
     values.element,
@@ -41,6 +42,8 @@ export function processorPanel(context: Context, name: string): Panel {
       const node = nodes.find(candidate => movable(candidate) && candidate.name === name);
       head.update(node, nodes.filter(movable));
       setText(stats, node ? counters(node) : 'This processor is not in the stream any more.');
+      if (node && code !== undefined && node.code !== code) bench.changed();
+      code = node?.code ?? code;
     },
     sample: sample => {
       if (sample.name === name) values.update(sample);

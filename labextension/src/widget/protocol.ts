@@ -80,6 +80,8 @@ export const isNode = shape({
   name: isText,
   label: isText,
   detail: isText,
+  /** Another number when another function took its place. */
+  code: isNumber,
   enabled: isFlag,
   errors: isNumber,
   seen: isNumber,
@@ -109,6 +111,8 @@ export const isHist = shape({
   from: isNumber,
   step: isNumber,
   counts: list(isNumber),
+  /** Messages with times too far from the others. */
+  outside: isNumber,
   selected: orNull(pair(isNumber, isNumber)),
 });
 export type Hist = Guarded<typeof isHist>;
@@ -145,7 +149,8 @@ export const isFailure = shape({
   index: isNumber,
   at: orNull(isNumber),
   where: isText,
-  processor: orNull(isText),
+  /** Its name, or what else failed: decoding, or the stream. */
+  processor: isText,
   error: isText,
   message: isText,
 });

@@ -32,6 +32,12 @@ export class Pulse {
     this.say(true);
   }
 
+  /** Not there until it is heard. */
+  lost(): void {
+    this.quiet = SILENT_BEATS;
+    this.say(false);
+  }
+
   private readonly beat = (): void => {
     this.beats += 1;
     this.quiet += 1;

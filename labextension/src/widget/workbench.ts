@@ -15,6 +15,8 @@ const drafts = new Map<string, { from: string; text: string }>();
 
 export interface Workbench {
   readonly element: HTMLElement;
+  /** Another function took the processor's place: by Apply, here or elsewhere, or by a cell. */
+  changed(): void;
   dispose(): void;
 }
 
@@ -62,7 +64,9 @@ export function workbench(context: Context, name: string | null): Workbench {
     tryIt.disabled = !editable;
     applyIt.disabled = !editable || (name !== null && start === text);
     if (start !== text) say('Not applied yet');
-    if (name === null) code.focus();
+    // A new one is written at once, as soon as it is on the page; so is one that was just applied.
+    if (name === null) queueMicrotask(() => code?.focus());
+    else if (element.parentElement === document.activeElement) code.focus();
   };
 
   async function load(): Promise<void> {
@@ -77,6 +81,25 @@ export function workbench(context: Context, name: string | null): Workbench {
     } catch (error) {
       say(messageOf(error), true);
     }
+  }
+
+  async function reload(): Promise<void> {
+    if (!code || name === null) return;
+    const found = await context.link.ask(isCode, 'code', { name });
+    const text = code.text();
+    if (gone || found.code === original || found.code.trim() === text.trim()) return;
+    if (text !== original) {
+      original = found.code;
+      drafts.set(key, { from: original, text });
+      say('Changed in the notebook meanwhile: Apply replaces that');
+      return;
+    }
+    const focused = place.contains(document.activeElement);
+    code.dispose();
+    open(found.code, found.editable);
+    say(found.editable ? '' : found.where);
+    results.replaceChildren();
+    if (focused) code.focus();
   }
 
   async function trial(): Promise<void> {
@@ -113,6 +136,7 @@ export function workbench(context: Context, name: string | null): Workbench {
   void load();
   return {
     element,
+    changed: () => void reload().catch((error: unknown) => say(messageOf(error), true)),
     dispose: () => {
       gone = true;
       code?.dispose();

@@ -1,0 +1,75 @@
+"""Whatever processors make and raise, all of it is shown, and what comes after it too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlab as sl
+from streamlab.views.snapshot import html_of
+from streamlab.views.ui import PLAIN
+from tests.streaming import put_all, until
+
+if TYPE_CHECKING:
+    from tests.views.conftest import Explore
+
+
+class Odd:
+    """Fails at whatever it is asked."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no")
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __sizeof__(self) -> int:
+        raise RuntimeError("no")
+
+
+class OddError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+async def test_a_value_that_fails_at_everything_takes_none_of_the_others_along(app: sl.App, explore: Explore) -> None:
+    channel = app.channel()
+    browser = explore(channel.stream())
+    explorer = browser.explorer
+    await put_all(channel, [{"a": 1}, Odd(), {Odd(): 1, "a": 2}])
+    await until(lambda: explorer.shown.window.total == 3)
+    await put_all(channel, [{"a": Odd()}, {"a": 3}])  # in a basket of their own
+    await until(lambda: explorer.shown.window.total == 5)
+    browser.whole()
+    assert [row[0] for row in browser.rows()] == [0, 1, 2, 3, 4]
+    assert len(explorer.shown.stream.errors) == 0
+    for seq in range(5):
+        assert browser.do("open", seq=seq)["seq"] == seq
+    assert "cannot be shown" in html_of(explorer.shown)
+
+
+async def test_an_error_that_cannot_be_written_is_listed_and_opened(app: sl.App, explore: Explore) -> None:
+    channel = app.channel()
+    stream = channel.stream()
+
+    @stream.processor
+    def fails(value: Any) -> Any:
+        raise OddError if value == 1 else ValueError("plain")
+
+    browser = explore(stream)
+    explorer = browser.explorer
+    await put_all(channel, [1, 2])
+    await until(lambda: len(stream.errors) == 2)
+    explorer.ui = {**PLAIN, "tab": "errors"}
+    rows = browser.whole()["errors"]["rows"]
+    assert [(row["error"], row["message"]) for row in rows] == [
+        ("ValueError", "plain"),
+        ("OddError", "<OddError that cannot be shown: RuntimeError>"),
+    ]
+    assert browser.do("error", index=0)["message"] == "<OddError that cannot be shown: RuntimeError>"
