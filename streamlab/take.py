@@ -16,7 +16,7 @@ from streamlab.durations import seconds
 from streamlab.errors import InvalidType, InvalidValue, NotSupported
 from streamlab.events import current_cell
 from streamlab.iteration import LATE, Timer
-from streamlab.texts import clean, text_of
+from streamlab.texts import clean, said
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -213,10 +213,6 @@ class _Taking:
         return self._pick(basket)
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {clean(text_of(error))}"
-
-
 async def frame(stream: Stream[Any], n: int, within: float | timedelta | str | None) -> pd.DataFrame:
     """Return the values that come within the time, at most ``n``, as one DataFrame. See ``Stream.to_frame``."""
     batches: Take[Any] = Take(stream, n, within, patient=False)
@@ -224,7 +220,9 @@ async def frame(stream: Stream[Any], n: int, within: float | timedelta | str | N
         async for batch in batches:
             taken: pd.DataFrame = batch.to_frame()
             if batches._taking.failure is not None:
-                warnings.warn(f"the frame ends before an error: {_said(batches._taking.failure)}", UserWarning, stacklevel=3)
+                warnings.warn(
+                    f"the frame ends before an error: {clean(said(batches._taking.failure))}", UserWarning, stacklevel=3
+                )
             return taken
     finally:
         await batches.aclose()
