@@ -27,8 +27,8 @@ def live() -> Iterator[Any]:
         browser.explorer.close()
 
 
-def batch(browser: Browser) -> dict[str, Any]:
-    section: dict[str, Any] = browser.whole()["batch"]
+def batch(browser: Browser, view: str = "a") -> dict[str, Any]:
+    section: dict[str, Any] = browser.whole(view)["batch"]
     return section
 
 
@@ -98,13 +98,13 @@ async def test_who_leaves_while_stepping_keeps_nobody_waiting(app: sl.App, live:
     browser.leave()
     await put_all(channel, range(5000))
     await until(lambda: stream.events_total == 5005)
-    browser.do("step", on=False)
+    browser.do("step", "drawn again", on=False)
     await put_all(channel, ["later"])
-    assert batch(browser)["number"] == 0
+    assert batch(browser, "drawn again")["number"] == 0
     await until(lambda: stream._drive is not None and stream._drive._subscriptions)
     await put_all(channel, ["again"])
-    await until(lambda: batch(browser)["rows"] == [["again"]])
-    browser.do("step", on=True)
+    await until(lambda: batch(browser, "drawn again")["rows"] == [["again"]])
+    browser.do("step", "drawn again", on=True)
     browser.explorer.close()
     await put_all(channel, range(5000))
     await until(lambda: stream.events_total == 10_007)
