@@ -45,6 +45,12 @@ w = sliding.stream(start="earliest")
 w.explore(messages=200)
 """
 BIG = 9007199254740993
+OVERLAP = """
+(root, [one, other]) => {
+  const [a, b] = [one, other].map(selector => root.querySelector(selector).getBoundingClientRect());
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +142,9 @@ def test_rows_in_sight_stay_while_the_window_slides_and_when_they_have_left_it(b
         assert explorer.column("n") == frozen
         expect(left).to_be_visible(visible=has_left)
     expect(left).to_contain_text("These rows have left the window")
+    explorer.root.evaluate("root => { root.style.width = '360px'; }")
+    assert not explorer.root.evaluate(OVERLAP, [".sl-left", ".sl-newer"])
+    explorer.root.evaluate("root => { root.style.width = ''; }")
     left.get_by_role("button", name="Show the oldest rows").click()
     explorer.expect_column("n", "texts[0] === '400' && texts.length > 8")
     expect(left).to_be_hidden()
@@ -230,6 +239,13 @@ def test_columns_are_hidden_and_shown_again(explorer: Explorer) -> None:
     explorer.press("Columns")
     dialog.get_by_role("button", name="Show all", exact=True).click()
     expect(head(explorer, "currency")).to_have_count(1)
+
+
+def test_the_name_of_a_column_of_numbers_can_be_read_while_the_mouse_is_there(explorer: Explorer) -> None:
+    amount = head(explorer, "amount")
+    amount.hover()
+    expect(amount.locator(".sl-hide")).to_be_visible()
+    assert not amount.evaluate(OVERLAP, [".sl-collabel", ".sl-hide"])
 
 
 def test_columns_are_resized_by_mouse_and_by_keys(explorer: Explorer) -> None:

@@ -85,8 +85,8 @@ export class Columns {
 
   /** The width that fits what is in these rows. */
   fitting(column: Column, rows: (StoredRow | undefined)[]): number {
-    // The header is bold and has room for the arrow of the sorting.
-    let width = Math.max(this.measure(columnLabel(column)) * 1.12 + 10, this.measure(ROOM[column.kind]));
+    // The header is bold and has room for the arrow of the sorting, or for the mark that hides it.
+    let width = Math.max(this.measure(columnLabel(column)) * 1.12 + 14, this.measure(ROOM[column.kind]));
     for (const row of rows) {
       const cell = cellOf(row, column.name);
       width = Math.max(width, this.measure(shownText(cellText(cell), cellKind(cell, column.kind), column.group)));
