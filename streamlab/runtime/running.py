@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from streamlab.failures import StreamError
@@ -11,7 +12,7 @@ from streamlab.failures import StreamError
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
-__all__ = ["Running"]
+__all__ = ["Running", "stop_beside"]
 
 STOP_S = 5.0
 
@@ -32,9 +33,7 @@ class Running(list["Stream[Any]"]):
         of the stream.
         """
         if self:
-            stopping = threading.Thread(target=asyncio.run, args=(_stop(self),), name="streamlab-stop", daemon=True)
-            stopping.start()
-            stopping.join(STOP_S)
+            stop_beside(self).join(STOP_S)
 
     def __repr__(self) -> str:
         names = ", ".join(stream.shortlabel.removeprefix("Stream: ") for stream in self)
@@ -46,7 +45,14 @@ class Running(list["Stream[Any]"]):
         return running_html(self)
 
 
-async def _stop(streams: Running) -> None:
+def stop_beside(streams: Sequence[Stream[Any]]) -> threading.Thread:
+    """Stop streams on a thread of its own, since the runner's may be in a processor that takes its time; returns at once."""
+    stopping = threading.Thread(target=lambda: asyncio.run(_stop(streams)), name="streamlab-stop", daemon=True)
+    stopping.start()
+    return stopping
+
+
+async def _stop(streams: Sequence[Stream[Any]]) -> None:
     stopped = await asyncio.gather(*(stream.stop() for stream in streams), return_exceptions=True)
     for stream, error in zip(streams, stopped, strict=True):
         if isinstance(error, Exception):

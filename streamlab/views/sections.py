@@ -31,9 +31,9 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
     """Return state, rates, lag, progress and the window's fill."""
     stream, window, stats, feed = shown.stream, shown.window, shown.stats, shown.stream.feed
     assert stats is not None
-    span = shown.histogram.span
+    span, state = shown.histogram.span, shown.state
     return {
-        "state": shown.state,
+        "state": state,
         "detail": clean(shown.detail, 500),
         "name": clean(_called(shown), 200),
         "mode": stream.mode,
@@ -41,7 +41,7 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
         "start": "" if feed is None else str(feed.start),
         "rate": round(shown.rates.events, 1),
         "bytesRate": round(shown.rates.size),
-        "lag": sum(stats.lag.values()) if stats.lag else None,
+        "lag": sum(stats.lag.values()) if stats.lag and state != "retrying" else None,
         "progress": stats.progress,
         "errors": stats.errors_total,
         "buffered": stats.buffered_bytes,

@@ -15,6 +15,7 @@ from streamlab.lifecycle import chain_of
 from streamlab.restarting import KEEP, renew, restarts_at
 from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
+from streamlab.runtime.running import stop_beside
 from streamlab.stats import URGENT, Meter, StreamStats
 from streamlab.views.bridge import told
 from streamlab.views.cells import ColumnBook
@@ -103,7 +104,7 @@ class ShownStream:
     def retry(self, errors: Iterable[StreamError]) -> int:
         """Put what failed through the stream again; one that has ended runs on for it, from where it stood."""
         state = self.state
-        if state not in ("stopped", "ended", "failed", "iterated"):
+        if state not in ("stopping", "stopped", "ended", "failed", "iterated"):
             return self.stream.retry(errors)
         if state != "ended":
             raise InvalidState(f"the stream is {state}, so that nothing goes through it: let it run first, then retry")
@@ -136,7 +137,7 @@ class ShownStream:
 
     def stop_soon(self, why: str) -> None:
         """Stop the stream, without waiting for it."""
-        self._do(self.stream.stop())
+        stop_beside([self.stream])
         if why:
             self.say(why)
 
@@ -240,6 +241,8 @@ class ShownStream:
         if drive is None:
             failed = stream._failure is not None or "failed" in feeds
             return "stopped" if stream.should_stop else "failed" if failed else "ended" if self._has_ended else "stopped"
+        if drive.stopping:  # a processor that takes its time is waited for
+            return "stopping"
         if stream.paused:
             return "paused"
         worst = min(feeds, key=URGENT.index, default="")

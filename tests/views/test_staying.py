@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -270,8 +271,28 @@ async def test_a_broker_that_is_gone_is_told_and_waited_for(
         head = browser.whole()["head"]
         assert head["state"] == "retrying"
         assert "no broker answers" in head["detail"]
+        assert head["lag"] is None  # as of when, nobody could say
     browser.do("pause")
     browser.do("stop")
+    await until(lambda: browser.explorer.shown.state == "stopped")
+
+
+async def test_a_stream_whose_processor_takes_its_time_is_stopping_until_it_returns(app: sl.App, explore: Explore) -> None:
+    entered, returns = threading.Event(), threading.Event()
+
+    def slow(value: Any) -> Any:
+        entered.set()
+        returns.wait(60)
+        return value
+
+    stream = (await filled(app, 1)).stream(start="earliest", processors=[slow])
+    browser = explore(stream)
+    await asyncio.to_thread(entered.wait, 60)
+    assert browser.whole()["head"]["state"] == "live"
+    browser.do("stop")
+    await until(lambda: browser.explorer.shown.state == "stopping")
+    assert "stopping" in browser.refused("retry", indices=[])
+    returns.set()
     await until(lambda: browser.explorer.shown.state == "stopped")
 
 

@@ -287,10 +287,29 @@ test('while the kernel is silent no place shows what flowed before it fell silen
 
 test('a stream that is over offers to restart', () => {
   show({ head: { ...examples.toView.frame.head, state: 'stopped' } });
-  const line = el.querySelector<HTMLElement>('.sl-ended');
+  const line = el.querySelector<HTMLElement>('.sl-condition');
   expect(line?.hidden).toBe(false);
   line?.querySelector('button')?.click();
   expect(model.of('do').at(-1)).toMatchObject({ action: 'restart' });
+});
+
+test('an outage is told with its cause, and that nothing needs to be done', () => {
+  show({ head: { ...examples.toView.frame.head, state: 'retrying', detail: 'kafka:9092 refused', lag: null } });
+  const line = el.querySelector<HTMLElement>('.sl-condition');
+  expect(line?.hidden).toBe(false);
+  expect(line?.textContent).toContain('goes on by itself');
+  expect(line?.textContent).toContain('kafka:9092 refused');
+  expect(line?.querySelector('button')?.hidden).toBe(true);
+  expect(el.querySelector('.sl-lag')?.textContent).toBe('');
+});
+
+test('while a stream stops it can be neither stopped nor paused nor run', () => {
+  show({ head: { ...examples.toView.frame.head, state: 'stopping' } });
+  expect(el.querySelector('.sl-state')?.textContent).toBe('stopping');
+  expect(el.querySelector('.sl-condition')?.textContent).toContain('as soon as its processor returns');
+  const buttons = [...el.querySelectorAll<HTMLButtonElement>('.sl-toolbar button')];
+  const can = buttons.filter(one => !one.hidden && !one.disabled).map(one => one.textContent);
+  for (const label of ['Stop', 'Pause', 'Run']) expect(can).not.toContain(label);
 });
 
 test('closing says bye and leaves nothing', () => {

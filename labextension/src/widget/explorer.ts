@@ -10,7 +10,7 @@ import { graphTab } from './graph';
 import { PAGE_ROWS } from './grid';
 import { histogram } from './histogram';
 import { inspector } from './inspector';
-import { banner, endLine, noticeLine, statusLine } from './lines';
+import { banner, noticeLine, stateLine, statusLine } from './lines';
 import { Link } from './link';
 import type { Model } from './link';
 import { messages } from './messages';
@@ -108,7 +108,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
   const bar = toolbar(context);
   const pipe = pipeline(context);
   const subshells = banner(context);
-  const ended = endLine(context);
+  const condition = stateLine(context);
   const table = messages(context);
   const batch = batchesTab(context);
   const graph = graphTab(context);
@@ -134,7 +134,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
     bar.element,
     notice.element,
     subshells.element,
-    ended.element,
+    condition.element,
     pipe.element,
     tabLine,
     main,
@@ -165,7 +165,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
       link.subshells = head.subshells;
       setAttribute(root, 'aria-label', `Stream explorer: ${head.name}`);
       setClass(root, 'sl-over', head.state === 'stopped' || head.state === 'failed');
-      for (const part of [bar, ended, status]) part.update(head);
+      for (const part of [bar, condition, status]) part.update(head);
       subshells.update();
       for (const part of [side, table]) part.head(head);
       strip.label('errors', head.errors > 0 ? `Errors ${grouped(head.errors)}` : 'Errors');

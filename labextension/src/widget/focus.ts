@@ -3,7 +3,7 @@
  * otherwise, and the next keys would be the notebook's: two of them delete the cell.
  */
 
-const BARS = '.sl-toolbar, .sl-ended, .sl-notice';
+const BARS = '.sl-toolbar, .sl-condition, .sl-notice';
 const SIDE = '.sl-inspector';
 
 export function keepFocus(root: HTMLElement, signal: AbortSignal): void {

@@ -59,23 +59,28 @@ export function banner(context: Context): { element: HTMLElement; update(): void
   };
 }
 
-const ENDINGS: Partial<Record<Head['state'], string>> = {
+const SAID: Partial<Record<Head['state'], string>> = {
+  stopping: 'The stream stops as soon as its processor returns.',
+  retrying: 'The broker cannot be reached. The stream goes on by itself as soon as it can be.',
   stopped: 'The stream is stopped.',
   ended: 'The stream has read all there was to read.',
   failed: 'The stream failed.',
 };
 
-export function endLine(context: Context): { element: HTMLElement; update(head: Head): void } {
+/** Why nothing comes, and what to do. */
+export function stateLine(context: Context): { element: HTMLElement; update(head: Head): void } {
   const text = h('span', { dir: 'auto' });
   const restart = button('Restart', { class: 'sl-primary' }, 'run');
-  const element = h('div', { class: 'sl-ended', hidden: true }, text, needsKernel(context, restart));
+  const element = h('div', { class: 'sl-condition', hidden: true }, text, needsKernel(context, restart));
   restart.addEventListener('click', () => void act(context, 'restart'));
   return {
     element,
     update: now => {
-      element.hidden = !isOver(now);
+      element.hidden = SAID[now.state] === undefined;
+      restart.hidden = !isOver(now);
       setClass(element, 'sl-error', now.state === 'failed');
-      setText(text, `${ENDINGS[now.state] ?? ''}${now.detail ? ` ${now.detail}` : ''}`);
+      setClass(element, 'sl-waits', !isOver(now));
+      setText(text, `${SAID[now.state] ?? ''}${now.detail ? ` ${now.detail}` : ''}`);
     },
   };
 }

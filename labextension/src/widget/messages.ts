@@ -70,7 +70,8 @@ function emptyText(context: Context, scanning: boolean): string {
   if (filter !== '') return 'No message in the window matches the filter. New ones are looked at as they come.';
   if (brush) return 'No message in the window lies in the selected time. Clear the selection to see all.';
   if (!head || head.state === 'connecting') return 'Connecting…';
-  if (head.state === 'retrying') return `The broker cannot be reached: ${head.detail}`;
+  if (head.state === 'retrying') return 'The broker cannot be reached.';
+  if (head.state === 'stopping') return 'Stopping…';
   if (head.state === 'paused') return 'Paused. Press Run, and messages show here as they come.';
   if (head.errors > 0 && head.window.total === 0)
     return `No message came through: ${count(head.errors, 'error')}, and the tab Errors tells why.`;

@@ -44,7 +44,7 @@ export const isColumn = shape({ name: isText, kind: isCellKind, group: oneOf('me
 export type Column = Guarded<typeof isColumn>;
 
 export const isHead = shape({
-  state: oneOf('live', 'paused', 'stopped', 'retrying', 'connecting', 'ended', 'failed', 'iterated'),
+  state: oneOf('live', 'paused', 'stopping', 'stopped', 'retrying', 'connecting', 'ended', 'failed', 'iterated'),
   detail: isText,
   name: isText,
   mode: isText,

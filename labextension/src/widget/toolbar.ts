@@ -9,6 +9,7 @@ import type { Head } from './protocol';
 const WORDS: Record<Head['state'], string> = {
   live: 'live',
   paused: 'paused',
+  stopping: 'stopping',
   stopped: 'stopped',
   retrying: 'retrying',
   connecting: 'connecting',
@@ -16,7 +17,7 @@ const WORDS: Record<Head['state'], string> = {
   failed: 'failed',
   iterated: 'in a cell',
 };
-const RUNS: ReadonlySet<Head['state']> = new Set(['live', 'retrying', 'connecting'] as const);
+const RUNS: ReadonlySet<Head['state']> = new Set(['live', 'retrying', 'connecting', 'iterated', 'stopping'] as const);
 const OVER: ReadonlySet<Head['state']> = new Set(['stopped', 'ended', 'failed'] as const);
 const SPARK = { width: 90, height: 20 };
 
@@ -99,10 +100,10 @@ export function toolbar(context: Context): Toolbar {
     update: head => {
       drawState();
       setText(name, head.name);
-      setText(mode, head.state === 'retrying' ? head.detail : head.start === '' ? head.mode : `${head.mode}, from ${head.start}`);
+      setText(mode, head.start === '' ? head.mode : `${head.mode}, from ${head.start}`);
       setAttribute(mode, 'title', mode.textContent);
       run.update(head);
-      stop.disabled = isOver(head);
+      stop.disabled = isOver(head) || head.state === 'stopping';
       setText(rate, si(head.rate));
       setText(volume, `${bytes(head.bytesRate)}/s`);
       setText(lag, head.lag === null ? '' : `lag ${grouped(head.lag)}`);
@@ -124,14 +125,14 @@ function switchButton(context: Context): { element: HTMLElement; update(head: He
   return {
     element,
     update: head => {
-      const running = RUNS.has(head.state) || head.state === 'iterated';
+      const running = RUNS.has(head.state);
       const focused = element.contains(document.activeElement);
       if (pause.hidden === running) {
         pause.hidden = !running;
         run.hidden = running;
         if (focused) (running ? pause : run).focus();
       }
-      pause.disabled = head.state === 'iterated';
+      pause.disabled = head.state === 'iterated' || head.state === 'stopping';
       run.disabled = isOver(head);
     },
   };
