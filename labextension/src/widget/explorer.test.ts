@@ -279,6 +279,7 @@ test('while the kernel is silent no place shows what flowed before it fell silen
   const flows = (): boolean[] => flowing.flatMap(visible);
   expect(flows().length).toBeGreaterThan(flowing.length);
   expect(flows()).not.toContain(false);
+  expect(el.querySelector('.sl-busy')?.textContent).toBe('enrich is at work');
   vi.advanceTimersByTime(20_000);
   expect(flows()).not.toContain(true);
   expect(['.sl-badge', '.sl-node', '.sl-statusline span'].map(one => visible(one)[0])).toEqual([true, true, true]);

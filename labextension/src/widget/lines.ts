@@ -107,7 +107,7 @@ export function statusLine(): { element: HTMLElement; update(head: Head): void }
       drawWindow(window, head.window);
       setText(buffered, head.buffered > 0 ? `buffered ${bytes(head.buffered)}` : '');
       setText(time, head.eventTime ? `event time ${span(...head.eventTime)}` : '');
-      setText(busy, head.busy ?? '');
+      setText(busy, head.busy === null ? '' : `${head.busy} is at work`);
     },
   };
 }
