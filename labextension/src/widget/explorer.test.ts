@@ -251,7 +251,7 @@ test('a kernel that is gone is told, and what needs it is off, until it is heard
   expect(off()).not.toContain('Pause');
   vi.advanceTimersByTime(20_000);
   expect(texts()).toEqual(['no kernel', expect.stringContaining('Run the cell again')]);
-  expect(off()).toEqual(expect.arrayContaining(['Pause', 'Stop', 'Clear']));
+  expect(off()).toEqual(expect.arrayContaining(['Pause', 'Stop', 'Clear', 'Processor']));
   hear({});
   expect(texts()).toEqual(['live', '']);
   expect(off()).not.toContain('Pause');

@@ -69,7 +69,8 @@ function emptyText(context: Context, scanning: boolean): string {
   if (scanning) return 'Looking through the window…';
   if (filter !== '') return 'No message in the window matches the filter. New ones are looked at as they come.';
   if (brush) return 'No message in the window lies in the selected time. Clear the selection to see all.';
-  if (!head || head.state === 'connecting') return 'Connecting…';
+  if (!head) return 'Connecting… Where there are no subshells, a cell that is running has to end first.';
+  if (head.state === 'connecting') return 'Connecting…';
   if (head.state === 'retrying') return 'The broker cannot be reached.';
   if (head.state === 'stopping') return 'Stopping…';
   if (head.state === 'paused') return 'Paused. Press Run, and messages show here as they come.';

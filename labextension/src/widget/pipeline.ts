@@ -1,6 +1,6 @@
 /** The spine across the top: source, processors in order, take, sinks, and what flows between them. */
 import type { Context } from './context';
-import { act } from './context';
+import { act, needsKernel } from './context';
 import { button, h, setAttribute, setClass, setText } from './dom';
 import { count, duration, percent, si } from './format';
 import type { Pipe, PipeNode, Selected } from './protocol';
@@ -32,7 +32,7 @@ export function pipeline(context: Context): Pipeline {
     { class: 'sl-framed', 'aria-label': 'Add a processor', onclick: () => context.newProcessor() },
     'plus',
   );
-  const element = h('div', { class: 'sl-pipe', role: 'group', 'aria-label': 'Pipeline' }, steps, add);
+  const element = h('div', { class: 'sl-pipe', role: 'group', 'aria-label': 'Pipeline' }, steps, needsKernel(context, add));
   let drawn: Drawn[] = [];
   let dragged: string | null = null;
 
