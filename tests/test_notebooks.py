@@ -124,9 +124,10 @@ def test_streams_and_a_table_are_joined_in_the_third_notebook(run: Run) -> None:
     assert "left.item" in shown(notebook, "pairs = await")
     assert shown(notebook, "soon = [").startswith("'paid after ")
     unpaid = int(shown(notebook, "unpaid = [").split(",")[0].strip("( \n"))
-    assert 0 < unpaid < 50  # of some 330 orders
     assert "LeftJoin on Order.order_id, Payment.order_id within 120 s" in shown(notebook, "checked.graph()")
-    assert re.search(r"\d+ matched, \d+ unmatched, 0 errors", shown(notebook, "checked.stats()"))
+    counted = re.search(r"(\d+) matched, \d+ unmatched, 0 errors", shown(notebook, "checked.stats()"))
+    assert counted
+    assert 0 < unpaid < int(counted[1])  # how many are not paid yet depends on when the topics' ends were seen
     assert shown(notebook, '"a-03" in customers').startswith("(False, {")
     tiers = shown(notebook, 'frame["right.tier"]')
     assert all(tier in tiers for tier in ("basic", "gold", "has left"))

@@ -170,6 +170,12 @@ class Notebook:
         self.page.evaluate(f"index => {{ ({RUN_CELL})(index); }}", index)
         return self.cell(index)
 
+    def start_sleeping(self) -> Locator:
+        """Run a cell that sleeps for a minute; returns when it does: an interrupt that comes before it began ends nothing."""
+        cell = self.start("import time\nprint('sleeps', 'now')\ntime.sleep(60)")
+        expect(cell.locator(".jp-OutputArea-output")).to_contain_text("sleeps now")
+        return cell
+
     def start_from(self, index: int) -> None:
         """Run a cell and all below it, without waiting for their end."""
         self.page.evaluate(RUN_FROM, index)

@@ -129,8 +129,7 @@ def test_as_a_member_of_a_group_it_survives_a_pause_and_leaves_when_it_is_stoppe
 def test_interrupt_leaves_the_member_and_restart_of_the_kernel_leaves_nothing(
     book: Notebook, explorer: Explorer, kafka: KafkaCluster
 ) -> None:
-    cell = book.start("import time\ntime.sleep(60)")
-    expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
+    cell = book.start_sleeping()
     book.interrupt()
     expect(cell).to_contain_text("KeyboardInterrupt")
     explorer.expect_state("live")

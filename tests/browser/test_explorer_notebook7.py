@@ -85,8 +85,7 @@ def test_keys_stay_in_the_table(book: Notebook, explorer: Explorer) -> None:
 
 
 def test_it_goes_on_while_a_cell_sleeps(book: Notebook, explorer: Explorer) -> None:
-    cell = book.start("import time\ntime.sleep(60)")
-    expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
+    cell = book.start_sleeping()
     explorer.press("Pause")
     explorer.expect_state("paused")
     explorer.press("Run")

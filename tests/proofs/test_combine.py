@@ -131,8 +131,8 @@ async def test_a_second_member_gets_partitions_of_both_nodes_and_nothing_is_lost
 
         async def loop(member: int) -> None:
             async for number in both[member]:
-                got[member].append(number)
                 await asyncio.sleep(0.002)
+                got[member].append(number)  # nobody looks before the next one is asked for, which acks it
 
         loops = [asyncio.create_task(loop(0))]
         await until(lambda: len(got[0]) > 100)
