@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from streamlab.describing import inputs
 from streamlab.events import Carrier
 from streamlab.merging import Merge, inputs_of
 from streamlab.sides import READ
-from streamlab.sources import Source, drained
+from streamlab.sources import ReceivingSource, Source
 
 if TYPE_CHECKING:
     from streamlab.events import TP
@@ -29,7 +28,7 @@ SHARE = READ
 """So many values of each input are put in order together, at most."""
 
 
-class StreamsSource(Source):
+class StreamsSource(ReceivingSource):
     """Reads nodes as one, while a loop runs over its stream; subclasses say what is handed out.
 
     Parameters
@@ -48,7 +47,6 @@ class StreamsSource(Source):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keep_going = False
         self._errors: ErrorLog | None = None
-        self._inbox: deque[Any] = deque()
         self._latest = 0.0
         self._flushed = self._concludes = self._is_over = self._begins = False
         self.feeds: list[Feed] = []
@@ -130,11 +128,6 @@ class StreamsSource(Source):
         """Read again what had ended."""
         self._flushed = self._concludes = self._is_over = False
 
-    async def send(self, value: Any) -> None:
-        """Put a value in: the next one that a reader of this source gets."""
-        self._inbox.append(value)
-        self.bell.ring()
-
     def behind(self) -> set[TP | None]:
         """Return a set that is empty when nothing more is known to come, which it is not before the nodes are read."""
         more = self._begins or self._inbox or (self._merge is not None and self._merge.is_behind)
@@ -145,11 +138,7 @@ class StreamsSource(Source):
         if self._concludes:
             self._is_over = not self.take_up()
             return not self._is_over
-        self.raise_thrown()
-        if self.take_up():
-            return True
-        if self._inbox:
-            self.run = (drained(self._inbox), None)
+        if self.take_what_is_here():
             return True
         merge = self._reading()
         if merge is None:  # a loop on another thread reads for all

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from streamlab.sources import Source, drained
+from streamlab.sources import ReceivingSource
 
 __all__ = ["PlainSource"]
 
 
-class PlainSource(Source, AsyncIterator[Any]):
+class PlainSource(ReceivingSource, AsyncIterator[Any]):
     """Any iterable, sync or async; also the ``channel`` of a stream over one.
 
     An asynchronous one is read by one pending task, which a reader that goes away leaves for the next.
@@ -27,7 +26,6 @@ class PlainSource(Source, AsyncIterator[Any]):
         else:
             self._iterator = iter(iterable)
             self.run = (self._iterator, None)
-        self._inbox: deque[Any] = deque()
         self._read: asyncio.Task[Any] | None = None
         self._exhausted = False
 
@@ -36,18 +34,9 @@ class PlainSource(Source, AsyncIterator[Any]):
         """Return the source of an iterable, which may be one itself."""
         return iterable if isinstance(iterable, PlainSource) else cls(iterable)
 
-    async def send(self, value: Any) -> None:
-        """Put a value in: the next one that a reader of this source gets."""
-        self._inbox.append(value)
-        self.bell.ring()
-
     async def fill(self, wanted: Callable[[], bool], timeout_s: float | None) -> bool:
         """Get the next run, of what was sent in first."""
-        self.raise_thrown()
-        if self.take_up():
-            return True
-        if self._inbox:
-            self.run = (drained(self._inbox), None)
+        if self.take_what_is_here():
             return True
         if not self.is_async or self._exhausted:
             return False

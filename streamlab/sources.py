@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streamlab.runtime.acks import AckStore
     from streamlab.streams import Stream
 
-__all__ = ["NOTHING", "Run", "Source", "drained"]
+__all__ = ["NOTHING", "ReceivingSource", "Run", "Source", "drained"]
 
 Run = tuple[Iterator[Any], OpenedBatch | None]
 NOTHING: Run = (iter(()), None)
@@ -132,6 +132,29 @@ class Source:
 
     def reopen(self) -> None:
         """Undo ``close``."""
+
+
+class ReceivingSource(Source):
+    """A source that values can be sent to, beside what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._inbox: deque[Any] = deque()
+
+    async def send(self, value: Any) -> None:
+        """Put a value in: the next one that a reader of this source gets."""
+        self._inbox.append(value)
+        self.bell.ring()
+
+    def take_what_is_here(self) -> bool:
+        """Go on with what was given back or sent in, if there is any; what was thrown in is raised first."""
+        self.raise_thrown()
+        if self.take_up():
+            return True
+        if self._inbox:
+            self.run = (drained(self._inbox), None)
+            return True
+        return False
 
 
 def drained(items: deque[Any]) -> Iterator[Any]:
