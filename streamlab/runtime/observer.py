@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamlab.broker.base import Reader, ReaderOptions, RecordBatch
-from streamlab.broker.positions import Earliest, PerPartition, Position
+from streamlab.broker.positions import Earliest, End, PerPartition, Position
 from streamlab.broker.resolving import resolve
 from streamlab.errors import InvalidPosition, TopicNotFound
 from streamlab.events import TP
@@ -64,6 +64,8 @@ class Observer(Pump):
                 f"start lies after stop: {tp.topic} partition {tp.partition} would be read from offset "
                 f"{starts[tp]} to {ends[tp]}; give a later stop or an earlier start"
             )
+        if isinstance(stop, End):
+            self.feed.ends_known = ends  # all may be read before anybody asks again
         self.limits.ends = self.feed.end_offsets = ends
 
     async def _read(self) -> bool:

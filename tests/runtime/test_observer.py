@@ -361,6 +361,23 @@ async def test_the_ends_are_looked_up_again_while_somebody_asks_for_the_lag(
     await until(lambda: reading.ends_known[FIRST] == 5)
 
 
+async def test_the_lag_is_known_however_soon_all_is_read(
+    broker: FailingBroker, feed: MakeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(broker, "orders", "abc")
+    original, reading = broker.watermarks, feed(start="earliest", stop="end")
+
+    async def watermarks(*args: Any) -> Any:
+        if reading.reading:
+            await asyncio.Event().wait()
+        return await original(*args)
+
+    monkeypatch.setattr(broker, "watermarks", watermarks)
+    reading.begin()
+    await until(lambda: reading.state == "ended")
+    assert reading.lag() == {FIRST: 3, SECOND: 0}
+
+
 async def test_progress_grows_from_start_to_stop(broker: FailingBroker, feed: MakeFeed) -> None:
     await send(broker, "orders", "a" * 1000)
     reading = feed(start="earliest", stop="end")
