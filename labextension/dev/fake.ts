@@ -219,6 +219,7 @@ export class FakeModel implements Model {
             after: '',
             error: "KeyError: 'amount'",
           })),
+          printed: { text: '412.5\n<b>412.5</b>\n', leftOut: 1234 },
         };
       case 'apply': {
         const name = /def\s+(\w+)/.exec(String(args.code))?.[1] ?? 'processor';

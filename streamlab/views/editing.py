@@ -17,6 +17,7 @@ from streamlab.errors import InvalidValue
 from streamlab.processors import name_of
 from streamlab.texts import clean
 from streamlab.views import functions
+from streamlab.views.printed import caught
 from streamlab.views.trial import MESSAGES, Outcome, preview, short
 
 if TYPE_CHECKING:
@@ -145,8 +146,9 @@ def pick(stream: Stream[Any], name: str) -> str:
 
 
 def try_out(shown: ShownStream, name: str, code: str) -> dict[str, Any]:
-    """Try code on the window's last messages: totals, the first results, the first errors."""
-    found = preview(shown.stream, compile_processor(code), n=MESSAGES, name=name or None)
+    """Try code on the window's last messages: totals, the first results, the first errors, the end of what it printed."""
+    with caught() as printed:
+        found = preview(shown.stream, compile_processor(code), n=MESSAGES, name=name or None)
     return {
         "summary": found.summary,
         "tried": len(found.outcomes),
@@ -157,6 +159,7 @@ def try_out(shown: ShownStream, name: str, code: str) -> dict[str, Any]:
         "unfinished": found.unfinished,
         "rows": [_row(outcome) for outcome in found.outcomes if outcome.status != "error"][:ROWS],
         "failures": [_row(outcome) for outcome in found.errors[:ROWS]],
+        "printed": printed.told(),
     }
 
 

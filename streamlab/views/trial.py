@@ -8,6 +8,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -221,9 +222,10 @@ class TimeIsOver(SystemExit):
 def _in_a_thread(work: Callable[[], object]) -> None:
     """Run user's code where it keeps nobody waiting who must not wait, for as long as a trial may take; an endless loop is ended.
 
-    What waits is let go: it cannot be interrupted, and Python 3.11, when it is traced, has all threads wait until it was.
+    What waits is let go: it cannot be interrupted, and Python 3.11, when it is traced, has all threads wait until it was. What it
+    prints belongs to the cell that called, or to who catches it: both go by the context.
     """
-    thread = threading.Thread(target=work, name="streamlab-trial", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(work,), name="streamlab-trial", daemon=True)
     thread.start()
     thread.join(LIMIT_S + LAST_WORDS_S)
     if thread.is_alive() and thread.ident is not None and _computes(thread):

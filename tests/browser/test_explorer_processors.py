@@ -235,3 +235,25 @@ def test_code_of_a_cell_that_runs_again_is_seen_in_the_open_editor_and_a_draft_s
     expect(status).to_have_text("Applied")
     expect(explorer.inspector.locator(".sl-two")).to_contain_text("here: 3")
     expect(explorer.editor).to_be_focused()
+
+
+def test_what_a_trial_prints_is_shown_below_its_results(book: Notebook, explorer: Explorer) -> None:
+    explorer.press("Add a processor")
+    panel = explorer.root.get_by_role("region", name="New processor")
+    explorer.write("def loud(order):\n    print('<b>seen</b>', order['amount'])\n    return order\n")
+    panel.get_by_role("button", name="Try on 1,000").click()
+    printed = panel.get_by_label("Printed")
+    printed.scroll_into_view_if_needed()
+    expect(printed).to_contain_text(re.compile(r"^<b>seen</b> \d+\n"))
+    expect(panel.locator(".sl-results")).not_to_contain_text("characters before this")
+    explorer.write("def loud(order):\n    print(order['amount'], 'x' * 20_000)\n    return order\n")
+    panel.get_by_role("button", name="Try on 1,000").click()
+    expect(panel.locator(".sl-results")).to_contain_text(re.compile(r"printed, without [\d,]+ characters before this"))
+    panel.get_by_role("button", name="Close", exact=True).click()
+
+
+def test_what_a_preview_prints_is_in_its_cell(book: Notebook) -> None:
+    book.run("def loud(order):\n    print('seen', order['amount'])\n    return order")
+    cell = book.run("s.preview(loud, n=3)")
+    expect(cell.locator(".jp-OutputArea-output").first).to_have_text(re.compile(r"^(seen \d+\n){3}$"))
+    expect(cell.locator(".jp-OutputArea-output").last).to_contain_text("3 ok, 0 skipped, 0 errors")

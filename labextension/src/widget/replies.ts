@@ -57,6 +57,8 @@ export const isTrial = shape({
   microseconds: isNumber,
   rows: list(isOutcome),
   failures: list(isOutcome),
+  /** The end of what was printed meanwhile, and how many characters there were before it. */
+  printed: shape({ text: isText, leftOut: isNumber }),
 });
 export type Trial = Guarded<typeof isTrial>;
 

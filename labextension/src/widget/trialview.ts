@@ -1,6 +1,6 @@
 /** What a dry run of a processor gave, message by message: errors first, they are what one looks for. */
 import { h, iconButton } from './dom';
-import { count } from './format';
+import { count, grouped } from './format';
 import type { Outcome, Trial } from './replies';
 
 export function trialResults(trial: Trial, close: () => void): HTMLElement {
@@ -13,7 +13,22 @@ export function trialResults(trial: Trial, close: () => void): HTMLElement {
     h('span', { class: 'sl-space' }),
     iconButton('Close the results', 'close', { onclick: close }),
   );
-  return h('div', { class: 'sl-results', role: 'group', 'aria-label': 'Results of the trial' }, head, ...items);
+  return h(
+    'div',
+    { class: 'sl-results', role: 'group', 'aria-label': 'Results of the trial' },
+    head,
+    ...items,
+    ...printed(trial),
+  );
+}
+
+function printed({ printed: { text, leftOut } }: Trial): HTMLElement[] {
+  if (text === '') return [];
+  const label = leftOut > 0 ? `printed, without ${grouped(leftOut)} characters before this` : 'printed';
+  return [
+    h('div', { class: 'sl-dim sl-pad' }, label),
+    h('pre', { class: 'sl-text sl-pad', tabindex: 0, 'aria-label': 'Printed' }, text),
+  ];
 }
 
 function result(outcome: Outcome): HTMLElement {
