@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamlab.streams import Stream
 
-__all__ = ["Interrupted", "Wait", "interruptible"]
+__all__ = ["Interrupted", "Wait", "interruptible", "leaves_by_itself"]
 
 INTERRUPT_S = 0.5
 """An asynchronous processor may go on for so long after its stream was stopped."""
@@ -18,6 +18,14 @@ INTERRUPT_S = 0.5
 
 class Interrupted(BaseException):
     """Raised where a processor was awaited that its stream could not wait for when it was stopped."""
+
+
+def leaves_by_itself(error: BaseException) -> bool:
+    """Tell whether a processor raised this of its own accord: nobody cancelled, stopped or closed the loop that runs it."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and not task.cancelling()
+    return not isinstance(error, Interrupted | GeneratorExit)
 
 
 class Wait:

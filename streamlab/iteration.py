@@ -16,7 +16,7 @@ from streamlab import lifecycle
 from streamlab.baskets import Basket
 from streamlab.errors import Skip
 from streamlab.events import Carrier, Cell, current_cell
-from streamlab.interrupting import Interrupted, interruptible
+from streamlab.interrupting import Interrupted, interruptible, leaves_by_itself
 from streamlab.loops import Loop
 from streamlab.outcomes import DROPPED, Marker, ack_cell, decode_again, fell_out, left
 from streamlab.tracebacks import forget_frames
@@ -90,7 +90,8 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
     acks : bool, optional
         Whether each value is acked when the next one is asked for; as ``stream.enable_acks`` says by default.
     keep_going : bool
-        What cannot be decoded, or fails in a processor, goes to ``stream.errors`` and the loop goes on.
+        What cannot be decoded, or fails in a processor, goes to ``stream.errors`` and the loop goes on; also where a processor
+        calls ``exit()``, or waits for a task that was cancelled: nobody but the loop would hear of it.
     stops : int, optional
         How often the stream had been stopped when the loop was asked for; now by default.
     """
@@ -242,7 +243,12 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                         value = await merge(value)
                         if value is DROPPED:
                             raise Skip
-                except Exception as error:
+                except BaseException as error:
+                    if not (isinstance(error, Exception) or (keep_going and leaves_by_itself(error))):
+                        source.give_back(item, opened)  # cancelled, stopped, or closed while late: nobody got the item
+                        if isinstance(error, Interrupted):
+                            return
+                        raise
                     loop.done = number = number + 1
                     fell_out(stream, cell, processor, error, perf_counter() - began if timed else 0.0)
                     if not isinstance(error, Skip):
@@ -251,11 +257,6 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                         forget_frames(error)
                     ack_cell(cell)
                     continue
-                except BaseException as error:  # cancelled, stopped, or closed while late: nobody got the item
-                    source.give_back(item, opened)
-                    if isinstance(error, Interrupted):
-                        return
-                    raise
                 loop.done = number = number + 1
                 timed = slow
                 if value is None and opened is None and cell[0] is None:

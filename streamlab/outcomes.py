@@ -89,7 +89,7 @@ def decode_again(stream: Stream[Any], record: Any, opened: OpenedBatch, error: E
     return value
 
 
-def fell_out(stream: Stream[Any], cell: Cell, processor: Processor | None, error: Exception, seconds: float) -> None:
+def fell_out(stream: Stream[Any], cell: Cell, processor: Processor | None, error: BaseException, seconds: float) -> None:
     """Count an item that a processor dropped or failed on; a failure is kept."""
     skipped = isinstance(error, Skip)
     cell[4].fell_out(processor)

@@ -153,7 +153,7 @@ class Stream(Generic[T]):
         self._waiting_loops: list[Any] = []
         self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
         self._drive: Drive | None = None
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._taps: tuple[Callable[[Basket], object], ...] = ()
         self._waits: set[Wait] = set()
 

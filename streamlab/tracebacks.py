@@ -10,7 +10,7 @@ import asyncio
 import linecache
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType, TracebackType
 
@@ -21,36 +21,45 @@ Places = tuple[tuple[CodeType, int], ...]
 
 MAX_CHAIN = 4
 """So many errors that led to one another are told."""
+MAX_FORGOTTEN = 100
 MAX_PLACES = 40
 MAX_LINES = 20
 MAX_WIDTH = 400
 OURS = tuple(f"{Path(package or '').parent}/" for package in (__file__, asyncio.__file__))
 CAUSE = "The above exception was the direct cause of the following exception:"
+GROUP = "The above exception is one of those in the following group:"
 CONTEXT = "During handling of the above exception, another exception occurred:"
 
 
-def _before(error: BaseException) -> tuple[BaseException | None, str]:
-    """Return the error that led to this one, and how."""
+def _led(error: BaseException) -> list[tuple[BaseException, str]]:
+    """Return the errors that led to this one, and how: those of a group, and its cause or what was handled meanwhile."""
+    found = [(one, GROUP) for one in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
     if error.__cause__ is not None:
-        return error.__cause__, CAUSE
-    return (None if error.__suppress_context__ else error.__context__), CONTEXT
+        found.append((error.__cause__, CAUSE))
+    elif error.__context__ is not None and not error.__suppress_context__:
+        found.append((error.__context__, CONTEXT))
+    return found
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and those that led to it, the latest first."""
-    at: BaseException | None = error
-    for _ in range(MAX_CHAIN):
-        if at is None:
-            return
-        yield at
-        at, _how = _before(at)
+def _chain(error: BaseException, most: int = MAX_CHAIN) -> list[tuple[BaseException, str]]:
+    """Return an error and those that led to it, each with how it led to another one before it; the latest first."""
+    chain = [(error, "")]
+    for one, _how in chain:  # it grows meanwhile
+        if len(chain) >= most:
+            break
+        chain += _led(one)
+    return chain[:most]
+
+
+def _is_alone(error: BaseException) -> bool:
+    return error.__context__ is None and error.__cause__ is None and not isinstance(error, BaseExceptionGroup)
 
 
 def places_of(error: BaseException) -> tuple[Places, ...]:
     """Return the places of an error and of those that led to it; cheap enough for thousands a second."""
-    if error.__context__ is None and error.__cause__ is None:
+    if _is_alone(error):
         return (_places(error.__traceback__),)
-    return tuple(_places(one.__traceback__) for one in _chain(error))
+    return tuple(_places(one.__traceback__) for one, _how in _chain(error))
 
 
 def _places(at: TracebackType | None) -> Places:
@@ -66,8 +75,8 @@ def _places(at: TracebackType | None) -> Places:
 def forget_frames(error: BaseException) -> None:
     """Let go of the frames of an error that nobody will raise, and of those that led to it."""
     error.__traceback__ = None
-    if error.__context__ is not None or error.__cause__ is not None:
-        for one in _chain(error):
+    if not _is_alone(error):
+        for one, _how in _chain(error, MAX_FORGOTTEN):
             one.__traceback__ = None
 
 
@@ -75,20 +84,16 @@ def trimmed(error: BaseException, places: Sequence[Places]) -> str:
     """Return a traceback of at most 20 lines without the frames of streamlab and asyncio; cells are named as in the notebook."""
     lines: list[str] = []
     chain = list(zip(_chain(error), places, strict=False))
-    for one, where in reversed(chain):
+    for (one, how), where in reversed(chain):
         shown = [line for code, number in where for line in _place(code, number)]
         lines += ["Traceback (most recent call last):", *shown] if shown else []
         lines += "".join(traceback.format_exception_only(one)).splitlines()
-        if one is not error:
-            lines.append(_how(chain, one))
+        if how:
+            lines.append(how)
     if len(lines) > MAX_LINES:
         half = MAX_LINES // 2
         lines[half - 1 : -half] = [f"  … {len(lines) - MAX_LINES + 1} more lines"]
     return "\n".join(line if len(line) <= MAX_WIDTH else f"{line[: MAX_WIDTH - 1]}…" for line in lines)
-
-
-def _how(chain: list[tuple[BaseException, Places]], led: BaseException) -> str:
-    return next(how for before, how in (_before(one) for one, _ in chain) if before is led)
 
 
 def _place(code: CodeType, number: int) -> list[str]:

@@ -190,3 +190,30 @@ async def test_the_latest_error_is_kept_whatever_its_size(app: sl.App) -> None:
     stream.errors.clear()
     assert stream.errors._bytes == 0
     await stream.stop()
+
+
+async def test_the_errors_of_a_group_are_told_with_their_places(app: sl.App) -> None:
+    async def price(value: Any) -> Any:
+        return price_of(value)
+
+    async def number(value: Any) -> int:
+        return int(next(iter(value)))
+
+    async def both(value: Any) -> Any:
+        import asyncio
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(price(value))
+            group.create_task(number(value))
+
+    entry = await failure_of(app, both)
+    lines = entry.traceback_text.splitlines()
+    assert [line for line in lines if line.startswith(("KeyError", "ValueError", "ExceptionGroup"))] == [
+        "ValueError: invalid literal for int() with base 10: 'a'",
+        "KeyError: 'price'",
+        "ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions)",
+    ]
+    assert '    return value["price"]' in lines
+    assert lines.count("The above exception is one of those in the following group:") == 2
+    group: Any = entry.error
+    assert [one.__traceback__ for one in group.exceptions] == [None, None]

@@ -82,12 +82,20 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            self._run_until_stopped()
             if self._goodbye is not None:
                 self.loop.run_until_complete(self._goodbye())
             self._cancel_what_is_left()
         finally:
             self.loop.close()
+
+    def _run_until_stopped(self) -> None:
+        """Go on though a task calls ``exit()``: it is over, and the loop is everybody's."""
+        stopped = False
+        while not stopped:
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                self.loop.run_forever()
+                stopped = True
 
     def _cancel_what_is_left(self) -> None:
         tasks = asyncio.all_tasks(self.loop)

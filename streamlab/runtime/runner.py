@@ -126,7 +126,7 @@ class Drive:
             signs = stream._iterate(timer=self._alarm, basket=self._basket, keep_going=True, stops=self._stops)
             async with contextlib.aclosing(signs):
                 await self._hand_out(signs)
-        except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
             stream._failure = error
             stream.errors.add(StreamError.of(error))
             forget_frames(error)

@@ -212,3 +212,45 @@ async def test_a_stream_that_is_iterated_is_not_run(app: sl.App) -> None:
         await anext(values)
         with pytest.raises(sl.InvalidState, match="being iterated"):
             stream.run()
+
+
+@pytest.mark.parametrize("way", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, BaseException])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_a_processor_that_leaves_by_other_ways_fails_and_nothing_else_does(
+    channel: sl.Channel[Any], way: type[BaseException], kind: str
+) -> None:
+    def leave(value: Any) -> Any:
+        if value == 2:
+            raise way("left")
+        return value
+
+    async def leave_later(value: Any) -> Any:
+        await asyncio.sleep(0)
+        return leave(value)
+
+    stream = channel.stream(processors=[leave if kind == "sync" else leave_later]).run()
+    beside = channel.stream().run()
+    await put_all(channel, [1, 2, 3])
+    await until(lambda: stream.events_total == 2)
+    await until(lambda: beside.events_total == 3)
+    assert [(entry.processor, type(entry.error)) for entry in stream.errors] == [(stream.processors.names[0], way)]
+    assert (stream.processors[0].passed, stream.processors[0].errors) == (2, 1)
+    await stream.stop()  # which cancels, and is told apart
+    assert stream.errors.total == 1
+
+
+async def test_a_task_of_a_processor_that_calls_exit_ends_no_stream(channel: sl.Channel[Any]) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    async def leave() -> None:
+        raise SystemExit
+
+    async def spawn(value: Any) -> Any:
+        tasks.append(asyncio.ensure_future(leave()))
+        await asyncio.sleep(0)
+        return value
+
+    stream = channel.stream(processors=[spawn]).run()
+    await put_all(channel, [1, 2])
+    await until(lambda: stream.events_total == 2)
+    assert [type(task.exception()) for task in tasks] == [SystemExit, SystemExit]
