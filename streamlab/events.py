@@ -332,6 +332,8 @@ PLAIN_CELL = 5
 Cell = tuple[Any, ...] | list[Any]
 
 current_cell: ContextVar[Cell | None] = ContextVar("streamlab_current_cell", default=None)
+tried: ContextVar[object] = ContextVar("streamlab_tried", default=None)
+"""The stream on whose messages a function is tried here, beside its loops: its current event is the one of ``current_cell``."""
 
 
 def event_in(cell: Cell | None) -> Event | None:

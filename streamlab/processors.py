@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from streamlab.texts import clean
 if TYPE_CHECKING:
     from streamlab.loops import Loop
 
-__all__ = ["Processor", "Processors"]
+__all__ = ["Processor", "Processors", "refuse_generator"]
 
 Function = Callable[[Any], Any]
 NAME_LIMIT = 40
@@ -59,6 +60,7 @@ class Processor:
     def __init__(
         self, function: Function, name: str, *, kind: str = "processor", targets: tuple[Any, ...] = (), enabled: bool = True
     ) -> None:
+        refuse_generator(function)
         if not callable(function):
             raise InvalidType(f"a processor must be callable with one value, not {function!r}: pass the function itself")
         self.function = self.call = function
@@ -317,8 +319,18 @@ def name_of(function: object) -> str:
         function = inner
 
 
+def refuse_generator(function: object) -> None:
+    """Raise for a function that yields: what it returns is no value."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidType(
+            f"{clean(name_of(function), NAME_LIMIT)} yields, so that a generator would come out of it and none of its values: a processor "
+            "returns one value for each that it gets, or raises Skip"
+        )
+
+
 def filter_by(function: Function) -> Function:
     """Return a processor that drops the values for which the function, sync or async, is falsy."""
+    refuse_generator(function)
     if not callable(function):
         raise InvalidType(f"filter() takes a function of one value, not {function!r}")
 

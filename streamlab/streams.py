@@ -12,7 +12,7 @@ from streamlab.batch import FrameMemory, events_of, stamped
 from streamlab.channels import Channel
 from streamlab.durations import length_s
 from streamlab.errors import InvalidState, InvalidType, NotSupported
-from streamlab.events import Cell, Event, current_event, event_in
+from streamlab.events import Cell, Event, current_cell, current_event, event_in, tried
 from streamlab.failures import ErrorLog, OnError, checked
 from streamlab.forwarding import maybe_forward
 from streamlab.interrupting import Wait
@@ -183,7 +183,7 @@ class Stream(Generic[T]):
     @property
     def current_event(self) -> Event | None:
         """The event of the value that the loop's body is working on; None between values and for plain ones."""
-        return event_in(self._cell)
+        return event_in(current_cell.get() if tried.get() is self else self._cell)
 
     @current_event.setter
     def current_event(self, event: Event | None) -> None:

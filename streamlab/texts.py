@@ -42,8 +42,9 @@ def text_of(value: object, form: Callable[[object], str] = str) -> str:
 
 
 def said(error: BaseException) -> str:
-    """Return the kind of an error and what it says."""
-    return f"{type(error).__name__}: {text_of(error)}"
+    """Return the kind of an error and what it says, if it says anything."""
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def shown(value: object, limit: int = LIMIT) -> str:

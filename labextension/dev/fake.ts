@@ -198,6 +198,7 @@ export class FakeModel implements Model {
         return {
           summary: '997 ok, 0 skipped, 3 errors, 0.9 µs each',
           tried: 1000,
+          asked: 1000,
           ok: 997,
           skipped: 0,
           errors: 3,
@@ -210,6 +211,7 @@ export class FakeModel implements Model {
             before: `{'id': ${i}, 'amount': 412.5}`,
             after: `{'id': ${i}, 'amount': 412.5, 'vat': 78.38}`,
             error: null,
+            traceback: '',
           })),
           failures: [1, 2, 3].map(i => ({
             seq: i,
@@ -218,6 +220,7 @@ export class FakeModel implements Model {
             before: `{'id': ${i}}`,
             after: '',
             error: "KeyError: 'amount'",
+            traceback: "KeyError: 'amount'",
           })),
           printed: { text: '412.5\n<b>412.5</b>\n', leftOut: 1234 },
         };

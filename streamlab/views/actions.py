@@ -1,6 +1,7 @@
-"""What views can ask for: one small function an action, each answering at once.
+"""What views can ask for: one small function an action.
 
-An action gets the explorer and its arguments, and returns data and buffers. What it raises is shown as it is told.
+An action gets the explorer and its arguments, and returns data and buffers. What it raises is shown as it is told. Those that
+may take their time are named in ``APART``: they are done on threads of their own.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from streamlab.views.explorer import Explorer
     from streamlab.views.rows import Row
 
-__all__ = ["ACTIONS"]
+__all__ = ["ACTIONS", "APART"]
 
 Answer = tuple[Any, list[bytes]]
 Action = Callable[["Explorer", "Request"], Answer]
 ASSETS = ("cm", "viz")
 STATIC = Path(__file__).parent / "static"
 ACTIONS: dict[str, Action] = {}
+APART = frozenset(("try", "apply"))
+"""These run code of the user, which takes its time."""
 NOTHING: Answer = (None, [])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import keyword
 import linecache
@@ -14,11 +13,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from streamlab.errors import InvalidValue
-from streamlab.processors import name_of
-from streamlab.texts import clean
-from streamlab.views import functions
+from streamlab.processors import name_of, refuse_generator
+from streamlab.texts import clean, said
+from streamlab.tracebacks import places_of, trimmed
+from streamlab.views import functions, trial
 from streamlab.views.printed import caught
-from streamlab.views.trial import MESSAGES, Outcome, preview, short
+from streamlab.views.trial import MESSAGES, Outcome, preview
 
 if TYPE_CHECKING:
     from streamlab.processors import Processor
@@ -48,7 +48,7 @@ def compile_processor(code: str, namespace: Mapping[str, Any] | None = None) -> 
     """
     if len(code) > MAX_CODE:
         raise InvalidValue(f"a processor has at most {MAX_CODE:,} characters, not {len(code):,}: import the rest of it")
-    code = textwrap.dedent(code).strip("\n") + "\n"
+    code = textwrap.dedent(code).rstrip() + "\n"  # lines keep their numbers
     file = f"<processor {next(_numbers)}>"
     try:
         tree = functions.parsed(code)
@@ -63,29 +63,39 @@ def compile_processor(code: str, namespace: Mapping[str, Any] | None = None) -> 
     made = functions.last_defined(tree, scope)
     if made is None:
         raise InvalidValue("this defines no function: write def name(value): ... with the value as its only argument")
-    return _from_here(made, code)
+    refuse_generator(made[1])
+    return _from_here(*made, code, file)
 
 
 def _execute(compiled: types.CodeType, scope: dict[str, Any], file: str) -> None:
-    """Run what defines functions; what goes wrong in it is told with the line."""
-    try:
-        exec(compiled, scope)  # noqa: S102 - the user's own code, in the user's own kernel
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is told
+    """Run what defines functions, for as long as a trial may take; what goes wrong in it is told with the line."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            exec(compiled, scope)  # noqa: S102 - the user's own code, in the user's own kernel
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+            failed.append(error)
+
+    if not trial.in_a_thread(run):
+        raise InvalidValue(
+            f"this is not through after {trial.LIMIT_S:g} s: what takes time belongs into the function, or into a cell"
+        )
+    for error in failed:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-        raise InvalidValue(f"line {lines[-1] if lines else 1}: {type(error).__name__}: {error}") from None
+        raise InvalidValue(f"line {lines[-1] if lines else 1}: {said(error)}")
 
 
-def _from_here(function: Function, code: str) -> Function:
-    """Have a function know its code; one that can hold no more is wrapped in one that can."""
-    try:
-        setattr(function, SOURCE, code)
-    except (AttributeError, TypeError):
+def _from_here(name: str, function: Function, code: str, file: str) -> Function:
+    """Have a function know its code; what was not made by that alone stays as it is, and is wrapped."""
+    if not isinstance(function, types.FunctionType) or function.__code__.co_filename != file:
+        inner = function
 
-        @functools.wraps(function)
-        def holder(value: Any) -> Any:
-            return function(value)
+        def function(value: Any) -> Any:
+            return inner(value)
 
-        return _from_here(holder, code)
+        function.__name__ = name
+    setattr(function, SOURCE, (code, name))
     return function
 
 
@@ -106,12 +116,31 @@ def code_of(stream: Stream[Any], name: str) -> dict[str, Any]:
         return {"code": "", "editable": False, "where": f"made by {entry.kind}()"}
     source = getattr(entry.function, SOURCE, None)
     if source is not None:
-        return {"code": source, "editable": True, "where": "written here"}
+        return {"code": source[0], "editable": True, "where": "written here"}
     code = functions.source_of(entry.function, _identifier(name))
-    if code is None:
-        unknown = TEMPLATE.format(name=_identifier(name))
-        return {"code": unknown, "editable": True, "where": f"{functions.UNKNOWN}: this replaces it"}
-    return {"code": code, "editable": True, "where": "from a cell or a module: Apply replaces it"}
+    return {
+        "code": TEMPLATE.format(name=_identifier(name)) if code is None else code,
+        "editable": True,
+        "where": f"its code is not known ({_kind(entry.function)}): Apply replaces it"
+        if code is None
+        else _origin(entry.function),
+    }
+
+
+def _kind(function: Function) -> str:
+    if isinstance(function, type):
+        return "it is a class"
+    return f"it is a {'lambda' if getattr(function, '__name__', '') == '<lambda>' else clean(type(function).__name__)}"
+
+
+def _origin(function: Function) -> str:
+    """Tell where a function's code comes from, and what Apply would do to it."""
+    if missing := functions.around(function):
+        return f"made in another function, whose {' and '.join(missing)} it uses: Apply replaces it by one without"
+    module = function.__module__
+    if module in ("__main__", None):
+        return "from a cell: Apply replaces it"
+    return f"from the module {clean(module)}: Apply replaces it by one that sees the notebook's names"
 
 
 def _identifier(name: str) -> str:
@@ -152,6 +181,7 @@ def try_out(shown: ShownStream, name: str, code: str) -> dict[str, Any]:
     return {
         "summary": found.summary,
         "tried": len(found.outcomes),
+        "asked": found.asked,
         "ok": found.count("ok"),
         "skipped": found.count("skipped"),
         "errors": found.count("error"),
@@ -165,43 +195,57 @@ def try_out(shown: ShownStream, name: str, code: str) -> dict[str, Any]:
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     row = outcome.row
-    error = None if outcome.error is None else clean(f"{type(outcome.error).__name__}: {outcome.error}", 500)
+    error = outcome.error
     where = str(row.seq) if row.offset is None else f"{row.partition} / {row.offset}"
     return {
         "seq": row.seq,
         "where": where,
         "status": outcome.status,
         "before": outcome.before,
-        "after": short(outcome.after),
-        "error": error,
+        "after": outcome.shown,
+        "error": None if error is None else clean(said(error), 500),
+        "traceback": "" if error is None else clean(trimmed(error, places_of(error)), 20_000, lines=True),
     }
 
 
 def apply(stream: Stream[Any], name: str, code: str) -> str:
-    """Attach code as a processor: in the place of the one of that name, else at the end; its name in the list."""
+    """Attach code as a processor, in the place of the one of that name; a new one (no name) at the end. Its name in the list."""
     function = compile_processor(code)
     taken = name or name_of(function)
     if taken in stream.processors.names and stream.processors[taken].kind != "processor":
         raise InvalidValue(f"{taken!r} is made by {stream.processors[taken].kind}() and stays: give this function another name")
+    if not name and taken in stream.processors.names:
+        raise InvalidValue(
+            f"there is a processor {taken!r} already: give this function another name, or select that one to edit it"
+        )
     entry = stream.processors.define(function, name=name or None)
     return entry.name
 
 
 def cell_text(stream: Stream[Any], name: str) -> str:
-    """Return a processor as a cell that attaches it again."""
+    """Return a processor as a cell that attaches it again: by its code, or where that alone is not it, by how the notebook calls it."""
     entry: Processor = stream.processors[name]
-    found = code_of(stream, name)
-    if not found["code"]:
+    function, variable = entry.function, _variable(stream) or "stream"
+    if entry.kind != "processor":
         raise InvalidValue(f"{name} is made by {entry.kind}() and has no code of its own")
-    if functions.UNKNOWN in found["where"]:
-        raise InvalidValue(f"the code of {name} is not known: it comes from {type(entry.function).__name__}, not from a def")
-    return functions.attaching(found["code"], _variable(stream), name)
+    source = getattr(function, SOURCE, None)
+    if source is not None:
+        return functions.attaching(source[0].lstrip("\n"), variable, name, source[1])
+    if (module := functions.module_of(function)) is not None:
+        imported = "" if module == "builtins" else f"from {module} import {function.__name__}\n\n"
+        return imported + functions.attaching_known(variable, name, function.__name__)
+    code = functions.source_of(function, _identifier(name))
+    if code is not None and not functions.around(function):
+        return functions.attaching(code, variable, name, functions.defined_by(code))
+    if (known := _variable(function)) is not None:
+        return functions.attaching_known(variable, name, known)
+    raise InvalidValue(f"the code of {name} alone does not make it again: {code_of(stream, name)['where']}")
 
 
-def _variable(stream: Stream[Any]) -> str:
-    """Return the name that the notebook has for a stream."""
+def _variable(wanted: object) -> str | None:
+    """Return the name that the notebook has for something."""
     with suppress(Exception):
         for name, value in _user_namespace().items():
-            if value is stream and not name.startswith("_"):
+            if value is wanted and not name.startswith("_"):
                 return name
-    return "stream"
+    return None

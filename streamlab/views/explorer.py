@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import traitlets
 from streamlab.errors import InvalidValue
 from streamlab.texts import clean
 from streamlab.views import bridge, replacing, snapshot, unattended
-from streamlab.views.actions import ACTIONS
+from streamlab.views.actions import ACTIONS, APART
 from streamlab.views.attending import Attendance
 from streamlab.views.comms import LiveWidget
 from streamlab.views.frames_out import FrameMaker
@@ -118,6 +120,9 @@ class Explorer(LiveWidget):
             view.count = request.number("count", view.count)
             view.follow = request.flag("follow", default=view.follow)
             view.columns = tuple(request.texts("columns"))
+        elif request.kind == "do" and request.text("action") in APART:
+            work = (self._answer, request)
+            threading.Thread(target=copy_context().run, args=work, name="streamlab-answer", daemon=True).start()
         elif request.kind == "do":
             self._answer(request)
 

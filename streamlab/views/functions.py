@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["UNKNOWN", "attaching", "last_defined", "parsed", "source_of"]
+__all__ = ["around", "attaching", "attaching_known", "defined_by", "last_defined", "module_of", "parsed", "source_of"]
 
-UNKNOWN = "its code is not known"
 Function = Callable[[Any], Any]
 _Def = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -36,41 +36,66 @@ def _attaches(decorator: ast.expr) -> bool:
     return isinstance(named, ast.Attribute) and named.attr == "processor"
 
 
-def last_defined(tree: ast.Module, scope: Mapping[str, Any]) -> Function | None:
-    """Return the function that code defined last, by def or as a lambda with a name."""
+def last_defined(tree: ast.Module, scope: Mapping[str, Any]) -> tuple[str, Function] | None:
+    """Return what code defined last that can be called, with its name: by def, or as a lambda, a partial, an object; no class."""
     for node in reversed(tree.body):
-        name = node.name if isinstance(node, _Def) else _assigned(node)
-        found: Function | None = scope.get(name or "")
-        if callable(found) and (isinstance(node, _Def) or isinstance(found, types.FunctionType)):
-            return found
+        name = (node.name if isinstance(node, _Def) else _assigned(node)) or ""
+        found: Function | None = scope.get(name)
+        if callable(found) and (isinstance(node, _Def) or not isinstance(found, type)):
+            return name, found
     return None
 
 
 def _assigned(node: ast.stmt) -> str | None:
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id
-    return None
+    """Return the name that a statement gives to something."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+    return target.id if isinstance(target, ast.Name) else None
 
 
 def source_of(function: Function, name: str) -> str | None:
-    """Return the code of a function as a def, a lambda's with this name; None where that is not known."""
-    function = inspect.unwrap(function)
+    """Return the code of a function as a def, a lambda's with this name; None where that is not known.
+
+    Of a decorated one it is that of the function within with its decorators, but for those that attach it to a stream.
+    """
+    inner = inspect.unwrap(function)
+    code = _read(inner, name)
+    if inner is function or (code is not None and not code.startswith(("def ", "async def "))):
+        return code
+    return _read(function, name)  # it says that it wraps another one, and no decorator of that made it
+
+
+def around(function: Function) -> tuple[str, ...]:
+    """Return the names that a function uses of the function that it was made in: its code alone does not say what they are."""
+    inner = inspect.unwrap(function)
+    return inner.__code__.co_freevars if isinstance(inner, types.FunctionType) else ()
+
+
+def _read(function: Function, name: str) -> str | None:
     if not isinstance(function, types.FunctionType):
         return None
     try:
-        code = textwrap.dedent(inspect.getsource(function))
+        code = textwrap.dedent(inspect.getsource(function.__code__))
     except (OSError, TypeError):
         return None
-    return _from_lambda(code, name) if function.__name__ == "<lambda>" else _without_decorators(code)
+    return _from_lambda(code, name) if function.__name__ == "<lambda>" else _unattached(code)
 
 
-def _without_decorators(code: str) -> str | None:
-    """Return a function's text from its def on."""
+def _unattached(code: str) -> str | None:
+    """Return a function's text without what attaches it to a stream."""
+    try:
+        found = ast.parse(code).body[0]
+    except (SyntaxError, IndexError):
+        return None
+    if not isinstance(found, _Def):
+        return None
+    return "".join(_lines_without(code, [each for each in found.decorator_list if _attaches(each)])).lstrip("\n")
+
+
+def _lines_without(code: str, decorators: Sequence[ast.expr]) -> list[str]:
     lines = code.splitlines(keepends=True)
-    for number, line in enumerate(lines):
-        if line.startswith(("def ", "async def ")):
-            return "".join(lines[number:])
-    return None
+    for each in reversed(decorators):
+        del lines[each.lineno - 1 : each.end_lineno]
+    return lines
 
 
 def _from_lambda(code: str, name: str) -> str | None:
@@ -85,17 +110,32 @@ def _from_lambda(code: str, name: str) -> str | None:
     return f"def {name}({ast.unparse(found[0].args)}):\n    return {ast.unparse(found[0].body)}\n"
 
 
-def attaching(code: str, stream: str, name: str) -> str:
-    """Return code as a cell that attaches the function which it defines last to the stream that a variable holds."""
-    lines = code.splitlines(keepends=True)
+def attaching(code: str, stream: str, name: str, defined: str) -> str:
+    """Return code as a cell that attaches what it defines under a name to the stream that a variable holds, under another name."""
     for node in reversed(ast.parse(code).body):
-        if isinstance(node, _Def):
-            decorators = [each for each in node.decorator_list if _attaches(each)]
+        if isinstance(node, _Def) and node.name == defined:
+            lines = _lines_without(code, [each for each in node.decorator_list if _attaches(each)])
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)]) - 1
-            for each in reversed(decorators):
-                del lines[each.lineno - 1 : each.end_lineno]
-            named = "" if node.name == name else f"(name={name!r})"
+            named = "" if defined == name else f"(name={name!r})"
             return "".join([*lines[:first], f"@{stream}.processor{named}\n", *lines[first:]])
-        if (lambda_name := _assigned(node)) is not None:
-            return f"{code}\n{stream}.processor({lambda_name}, name={name!r})\n"
-    return code
+    return f"{code}\n{attaching_known(stream, name, defined)}"
+
+
+def defined_by(code: str) -> str:
+    """Return the name of the function that its code begins with."""
+    found = ast.parse(code).body[0]
+    assert isinstance(found, _Def)
+    return found.name
+
+
+def module_of(function: Any) -> str | None:
+    """Return the module that a function, or a class, can be imported from under its name; None for what cells define."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(name, str) or module == "__main__":
+        return None
+    return module if getattr(sys.modules.get(module), name, None) is function else None
+
+
+def attaching_known(stream: str, name: str, known: str) -> str:
+    """Return a line that attaches what a variable holds."""
+    return f"{stream}.processor({known}, name={name!r})\n"

@@ -19,10 +19,10 @@ from streamlab.baskets import Basket, KeptRecord
 from streamlab.batch import Batch
 from streamlab.describing import made_by
 from streamlab.errors import InvalidState, InvalidType, InvalidValue, Skip
-from streamlab.events import current_cell
-from streamlab.loops import FOREVER
+from streamlab.events import current_cell, tried
+from streamlab.loops import Loop
 from streamlab.markup import Html, alarming, card, dim, section
-from streamlab.processors import name_of
+from streamlab.processors import name_of, refuse_generator
 from streamlab.texts import clean, said
 from streamlab.views import session
 from streamlab.views.cells import cell
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from streamlab.streams import Stream
 
-__all__ = ["LIMIT_S", "Outcome", "Preview", "preview"]
+__all__ = ["LIMIT_S", "MESSAGES", "Outcome", "Preview", "in_a_thread", "preview", "short"]
 
 Function = Callable[[Any], Any]
 UNNAMED = "<lambda>"
@@ -58,6 +58,8 @@ class Outcome:
         The value before the function, short.
     after : Any
         What came out of it.
+    shown : str
+        That, short, as it was then: functions may go on with an object that they returned.
     error : BaseException or None
         What it raised, or a processor before it did.
     status : str
@@ -67,6 +69,7 @@ class Outcome:
     row: Row
     before: str = ""
     after: Any = None
+    shown: str = ""
     error: BaseException | None = None
     status: str = "ok"
 
@@ -133,7 +136,7 @@ class Preview:
         if before := self.count("before"):
             parts.append(f"{before:,} did not reach it")
         reached = tried - before
-        each = f", {self.seconds / reached * 1e6:,.1f} µs each" if reached else ""
+        each = f", {_lasting(self.seconds / reached)} each" if reached else ""
         late = f"; stopped after {tried:,} of {self.asked:,} messages: {LIMIT_S:g} s were over" if self.unfinished else ""
         return f"{', '.join(parts)}{each}{late}"
 
@@ -143,9 +146,7 @@ class Preview:
     def _repr_html_(self) -> str:
         failed = [(_place(found.row), found.before, _said(found)) for found in self.errors[:SHOWN]]
         went = [found for found in self.outcomes if found.status in ("ok", "skipped")][:SHOWN]
-        passed = [
-            (_place(found.row), found.before, "skipped" if found.status == "skipped" else short(found.after)) for found in went
-        ]
+        passed = [(_place(found.row), found.before, "skipped" if found.status == "skipped" else found.shown) for found in went]
         head = alarming(self.summary) if failed else Html(dim(self.summary))
         return card(
             "Preview",
@@ -154,6 +155,12 @@ class Preview:
             section("Errors", failed, ("message", "before", "error")),
             section("Results", passed, ("message", "before", "after")),
         )
+
+
+def _lasting(seconds: float) -> str:
+    """Return a time in a unit that suits it."""
+    unit, size = next((each for each in (("s", 1.0), ("ms", 1e-3)) if seconds >= each[1]), ("µs", 1e-6))
+    return f"{seconds / size:,.1f} {unit}"
 
 
 def _place(row: Row) -> str:
@@ -173,12 +180,18 @@ def preview(stream: Stream[Any], function: Function, *, n: int = MESSAGES, name:
     """See ``Stream.preview``."""
     if not callable(function):
         raise InvalidType(f"preview() takes a function of one value, not {function!r}")
+    refuse_generator(function)
     if not isinstance(n, int) or n < 1:
         raise InvalidValue(f"preview tries a function on the last n messages, n at least 1; not {n!r}")
     place = name or name_of(function)
     rows, before = _latest(stream, n), _before(stream, "" if place == UNNAMED else place)
     trying = Preview(place)
-    _in_a_thread(lambda: asyncio.run(_try(rows, before, function, trying)))
+
+    async def work() -> None:
+        tried.set(stream)
+        await _try(rows, before, function, trying)
+
+    in_a_thread(lambda: asyncio.run(work()))
     outcomes = list(trying.outcomes)  # what comes too late is not shown
     return Preview(place, len(rows), outcomes, trying.seconds, len(outcomes) < len(rows))
 
@@ -219,8 +232,10 @@ class TimeIsOver(SystemExit):
         return f"it went on for {LIMIT_S:g} s, and was ended"
 
 
-def _in_a_thread(work: Callable[[], object]) -> None:
+def in_a_thread(work: Callable[[], object]) -> bool:
     """Run user's code where it keeps nobody waiting who must not wait, for as long as a trial may take; an endless loop is ended.
+
+    Returns whether it came to an end.
 
     What waits is let go: it cannot be interrupted, and Python 3.11, when it is traced, has all threads wait until it was. What it
     prints belongs to the cell that called, or to who catches it: both go by the context.
@@ -231,6 +246,7 @@ def _in_a_thread(work: Callable[[], object]) -> None:
     if thread.is_alive() and thread.ident is not None and _computes(thread):
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeIsOver))
         thread.join(LAST_WORDS_S)
+    return not thread.is_alive()
 
 
 def _computes(thread: threading.Thread) -> bool:
@@ -244,7 +260,7 @@ def _computes(thread: threading.Thread) -> bool:
 
 
 async def _try(rows: Sequence[Row], before: Iterable[Function], function: Function, found: Preview) -> None:
-    until = perf_counter() + LIMIT_S
+    until, loop = perf_counter() + LIMIT_S, Loop()
     for row in rows:
         if perf_counter() > until:
             return
@@ -252,7 +268,7 @@ async def _try(rows: Sequence[Row], before: Iterable[Function], function: Functi
         seconds = 0.0
         try:
             value = _source_value(row)
-            current_cell.set((row.event, _kept(row), value, row.opened, FOREVER) if row.opened is not None or row.event else None)
+            current_cell.set((row.event, _kept(row), value, row.opened, loop) if row.opened is not None or row.event else None)
             for earlier in before:
                 value = await _result(earlier, value, until)
         except BaseException as error:  # noqa: BLE001 - whatever user's code raises is what is to be seen
@@ -262,6 +278,7 @@ async def _try(rows: Sequence[Row], before: Iterable[Function], function: Functi
             began = perf_counter()
             outcome.status, outcome.after, outcome.error = await _outcome(function, value, until)
             seconds = perf_counter() - began
+            outcome.shown = short(outcome.after) if outcome.status == "ok" else ""
         found.seconds += seconds
         found.outcomes.append(outcome)
 
@@ -278,8 +295,14 @@ async def _outcome(function: Function, value: Any, until: float) -> tuple[str, A
 async def _result(function: Function, value: Any, until: float) -> Any:
     result = function(value)
     if hasattr(result, "__await__"):
-        async with asyncio.timeout(max(until - perf_counter(), 0.0)):
-            return await result
+        limit = asyncio.timeout(max(until - perf_counter(), 0.0))
+        try:
+            async with limit:
+                return await result
+        except TimeoutError:
+            if limit.expired():
+                raise TimeIsOver from None
+            raise
     return result
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,8 +42,11 @@ class Browser:
         self.sent.append((content, buffers or []))
 
     def hear(self, content: object) -> None:
-        """Hand the explorer a message, whatever it is."""
+        """Hand the explorer a message, whatever it is, and wait for an answer that takes its time."""
         self.explorer._heard(self.explorer, content, [])
+        for thread in threading.enumerate():
+            if thread.name == "streamlab-answer":
+                thread.join(20)
 
     def say(self, kind: str, view: str = "a", **content: Any) -> None:
         """Say something as a view."""

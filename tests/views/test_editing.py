@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import streamlab as sl
-from streamlab.errors import InvalidValue
+from streamlab.errors import InvalidType, InvalidValue
 from streamlab.views import editing
 from streamlab.views.editing import apply, cell_text, code_of, compile_processor
 from tests.streaming import put_all, until
@@ -28,7 +28,7 @@ def stream(app: sl.App) -> sl.Stream[Any]:
 def test_a_function_is_compiled_and_knows_its_code() -> None:
     function = compile_processor("\n    def double(value):\n        return 2 * value\n", {})
     assert (function(4), function.__name__) == (8, "double")
-    assert getattr(function, editing.SOURCE) == "def double(value):\n    return 2 * value\n"
+    assert getattr(function, editing.SOURCE) == ("\ndef double(value):\n    return 2 * value\n", "double")
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,18 @@ def test_a_function_is_compiled_and_knows_its_code() -> None:
         ("import nothing_of_this_name\ndef f(value): return value", "line 1: ModuleNotFoundError: No module"),
         ("def f(value):\n    return value\nunknown()", "line 3: NameError: name 'unknown'"),
         ("raise SystemExit(3)\ndef f(value): ...", "line 1: SystemExit: 3"),
+        ("\n\nraise KeyboardInterrupt\ndef f(value): ...", "line 3: KeyboardInterrupt$"),
+        ("\n\ndef f(value):\n    retrun value", "line 4, column 12: "),
+        ("class E(Exception):\n    def __str__(self): return 1 / 0\nraise E", "line 3: E: <E that cannot be shown"),
+        ("def f(value):\n    yield value", "f yields, so that a generator would come out of it"),
+        ("async def f(value):\n    yield value", "f yields, so that a generator would come out of it"),
         ("def f(value): return '\0'", "null byte"),
         ("x" * 100_001, "at most 100,000 characters"),
         ("def f(value): return " + "(" * 1000 + ")" * 1000, "too many nested|Python cannot read"),
     ],
 )
 def test_what_is_no_function_is_told_with_its_place(code: str, said: str) -> None:
-    with pytest.raises(InvalidValue, match=said):
+    with pytest.raises((InvalidValue, InvalidType), match=said):
         compile_processor(code, {})
 
 
@@ -58,6 +63,9 @@ def test_the_last_of_several_functions_is_it_whatever_names_cells_have() -> None
     code = "import math\nfrom math import floor\nlimit = 3\ndef helper(value): return floor(value)\ndef enrich(value): return helper(value) + limit"
     assert compile_processor(code, {"enrich": lambda value: None, "helper": None})(1.5) == 4
     assert compile_processor("f = lambda value: value + 1", {})(1) == 2
+    code = "from functools import partial\ndef add(value, more): return value + more\nf = partial(add, more=5)\nLIMIT = 3"
+    assert compile_processor(code, {})(1) == 6
+    assert compile_processor("class A:\n    def __call__(self, value): return value + 1\nf: A = A()", {})(1) == 2
     assert compile_processor("import functools\n@functools.cache\ndef f(value): return value * 3", {})(2) == 6
 
 
@@ -129,25 +137,55 @@ def factory() -> Callable[[Any], Any]:
     return inner
 
 
+def using(more: int, rest: int) -> Callable[[Any], Any]:
+    def inner(value: Any) -> Any:
+        return value + more + rest
+
+    return inner
+
+
 only = lambda value: value["id"] + 1  # noqa: E731
 two = (lambda value: value, lambda value: 2)
-UNKNOWN = "its code is not known: this replaces it"
-KNOWN = "from a cell or a module: Apply replaces it"
+
+
+def decorated(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @functools.wraps(function)
+    def wrapper(value: Any) -> Any:
+        return function(value)
+
+    return wrapper
+
+
+@decorated
+def with_decorator(value: Any) -> Any:
+    return value
+
+
+TEMPLATE = editing.TEMPLATE.format(name="found")
+KNOWN = "from the module tests.views.test_editing: Apply replaces it by one that sees the notebook's names"
+UNKNOWN = "its code is not known (it is a {}): Apply replaces it"
 
 
 @pytest.mark.parametrize(
     ("function", "code", "where"),
     [
         (plain, 'def plain(value: Any) -> Any:\n    """Documented."""\n    return value\n', KNOWN),
-        (wrapped, 'def plain(value: Any) -> Any:\n    """Documented."""\n    return value\n', KNOWN),
+        (wrapped, "@functools.wraps(plain)\ndef wrapped(value: Any) -> Any:\n    return plain(value)\n", KNOWN),
+        (with_decorator, "@decorated\ndef with_decorator(value: Any) -> Any:\n    return value\n", KNOWN),
         (factory(), "def inner(value: Any) -> Any:\n    return value\n", KNOWN),
+        (
+            using(3, 4),
+            "def inner(value: Any) -> Any:\n    return value + more + rest\n",
+            "made in another function, whose more and rest it uses: Apply replaces it by one without",
+        ),
         (only, "def found(value):\n    return value['id'] + 1\n", KNOWN),
-        (two[1], editing.TEMPLATE.format(name="found"), UNKNOWN),
-        (str.upper, editing.TEMPLATE.format(name="found"), UNKNOWN),
-        (len, editing.TEMPLATE.format(name="found"), UNKNOWN),
-        (Pricer(), editing.TEMPLATE.format(name="found"), UNKNOWN),
-        (Pricer().price, editing.TEMPLATE.format(name="found"), UNKNOWN),
-        (functools.partial(plain), editing.TEMPLATE.format(name="found"), UNKNOWN),
+        (two[1], TEMPLATE, UNKNOWN.format("lambda")),
+        (str.upper, TEMPLATE, UNKNOWN.format("method_descriptor")),
+        (len, TEMPLATE, UNKNOWN.format("builtin_function_or_method")),
+        (str, TEMPLATE, "its code is not known (it is a class): Apply replaces it"),
+        (Pricer(), TEMPLATE, UNKNOWN.format("Pricer")),
+        (Pricer().price, TEMPLATE, UNKNOWN.format("method")),
+        (functools.partial(plain), TEMPLATE, UNKNOWN.format("partial")),
     ],
 )
 def test_the_code_of_a_processor_is_shown_or_said_to_be_unknown(
@@ -155,7 +193,7 @@ def test_the_code_of_a_processor_is_shown_or_said_to_be_unknown(
 ) -> None:
     stream.processors.add(function, name="found")
     assert code_of(stream, "found") == {"code": code, "editable": True, "where": where}
-    compile_processor(code, {"Any": Any})
+    compile_processor(code, {"Any": Any, "functools": functools, "plain": plain, "decorated": decorated})
 
 
 def test_what_is_made_by_the_stream_is_not_edited(stream: sl.Stream[Any]) -> None:
@@ -179,7 +217,9 @@ def test_apply_replaces_in_place_or_adds_at_the_end(stream: sl.Stream[Any], note
     for name in ("one", "two", "three"):
         stream.processors.add(plain, name=name)
     assert apply(stream, "two", "def any_name(value): return 2") == "two"
-    assert apply(stream, "", "def three(value): return 3") == "three"
+    with pytest.raises(InvalidValue, match="there is a processor 'three' already: give this function another name"):
+        apply(stream, "", "def three(value): return 3")
+    assert apply(stream, "three", "def three(value): return 3") == "three"
     assert apply(stream, "", "def four(value): return 4") == "four"
     assert stream.processors.names == ["one", "two", "three", "four"]
     assert [entry.function(0) for entry in stream.processors] == [0, 2, 3, 4]
@@ -198,6 +238,7 @@ def test_apply_replaces_in_place_or_adds_at_the_end(stream: sl.Stream[Any], note
         "async def enrich(value):\n    return value + 1",
         "@s.processor\ndef enrich(value):\n    return value + 1",
         "enrich = lambda value: value + 1",
+        "\n\nfrom functools import partial\ndef add(a, b):\n    return a + b\nenrich = partial(add, b=1)\nLIMIT = 1",
     ],
 )
 async def test_the_text_of_a_cell_attaches_the_same(
@@ -215,12 +256,31 @@ async def test_the_text_of_a_cell_attaches_the_same(
 
 def test_the_text_of_a_cell_that_is_not_known_is_refused(stream: sl.Stream[Any]) -> None:
     stream.processors.add(str.upper, name="shout")
-    with pytest.raises(InvalidValue, match="the code of shout is not known: it comes from method_descriptor"):
+    stream.processors.add(using(1, 2))
+    with pytest.raises(InvalidValue, match="the code of shout alone does not make it again: its code is not known"):
         cell_text(stream, "shout")
+    with pytest.raises(
+        InvalidValue, match="the code of inner alone does not make it again: made in another function, whose more"
+    ):
+        cell_text(stream, "inner")
+
+
+@pytest.mark.parametrize(
+    "function", [plain, len, str, Pricer(), Pricer().price, functools.partial(plain), using(3, 4), two[1], Pricer]
+)
+async def test_what_is_known_by_name_is_attached_again_by_that(
+    app: sl.App, stream: sl.Stream[Any], notebook: dict[str, Any], function: Any
+) -> None:
+    stream.processors.add(function, name="a")
+    names = notebook | {"known": function}
+    notebook.update(names)
+    fresh = app.channel().stream()
+    exec(compile(cell_text(stream, "a"), "<cell>", "exec"), names | {"stream": fresh})
+    assert fresh.processors["a"].function is function
 
 
 def test_a_cell_says_stream_where_no_variable_has_it(stream: sl.Stream[Any]) -> None:
-    stream.processors.add(plain)
+    apply(stream, "", "def plain(value): ...")
     assert cell_text(stream, "plain").startswith("@stream.processor\ndef plain(")
 
 

@@ -278,6 +278,84 @@ async def test_it_knows_the_current_event(stream: sl.Stream[Any]) -> None:
     assert current_event() is None
 
 
+async def test_it_knows_the_current_event_of_its_stream_and_of_no_other(app: sl.App, stream: sl.Stream[Any]) -> None:
+    other = app.channel().stream()
+
+    def place(_: Any) -> Any:
+        assert stream.current_event is not None
+        return stream.current_event.message.offset, other.current_event
+
+    assert [outcome.after for outcome in stream.preview(place, n=2).outcomes] == [(8, None), (9, None)]
+    assert stream.current_event is None
+
+
+async def test_what_is_returned_is_shown_as_it_was_then(stream: sl.Stream[Any], explore: Explore) -> None:
+    seen: list[int] = []
+
+    def gather(order: Any) -> Any:
+        seen.append(order["id"])
+        return seen
+
+    found = stream.preview(gather, n=3)
+    assert [outcome.shown for outcome in found.outcomes] == ["[7]", "[7, 8]", "[7, 8, 9]"]
+    assert ">[7, 8]</td>" in found._repr_html_()
+
+
+async def test_a_function_that_yields_is_refused(stream: sl.Stream[Any]) -> None:
+    with pytest.raises(InvalidType, match="<lambda> yields, so that a generator would come out of it"):
+        stream.preview(lambda order: (yield order))
+
+
+async def test_what_is_awaited_for_ever_is_an_error_that_says_so(stream: sl.Stream[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "LIMIT_S", 0.2)
+
+    async def waits(_order: object) -> None:
+        await asyncio.Event().wait()
+
+    async def times_out(_order: object) -> None:
+        raise TimeoutError("its own")
+
+    assert [str(outcome.error) for outcome in stream.preview(waits).errors] == ["it went on for 0.2 s, and was ended"]
+    assert [str(outcome.error) for outcome in stream.preview(times_out, n=1).errors] == ["its own"]
+
+
+def test_the_time_of_one_is_told_in_a_unit_that_suits_it() -> None:
+    times = [(2e-6, "2.0 µs"), (0.0123, "12.3 ms"), (1.5, "1.5 s")]
+    outcomes: Any = [trial.Outcome(None)]  # type: ignore[arg-type] # no row is needed
+    for seconds, text in times:
+        assert trial.Preview("f", 1, outcomes, seconds).summary == f"1 ok, 0 skipped, 0 errors, {text} each"
+
+
+async def test_code_that_is_not_through_in_time_is_told_and_ended(
+    explore: Explore, stream: sl.Stream[Any], notebook: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "LIMIT_S", 0.2)
+    monkeypatch.setattr(trial, "LAST_WORDS_S", 0.1)
+    notebook["release"] = threading.Event()
+    browser = explore(stream)
+    loop = "while True: sum(range(100))\ndef f(order): return order"
+    waits = "release.wait(5)\ndef f(order): return order"
+    for action in ("try", "apply"):
+        assert browser.refused(action, name="", code=loop) == "line 1: TimeIsOver: it went on for 0.2 s, and was ended"
+        assert browser.refused(action, name="", code=waits).startswith("this is not through after 0.2 s")
+    notebook["release"].set()
+    assert stream.processors.names == []
+
+
+async def test_others_are_answered_while_a_trial_goes_on(
+    stream: sl.Stream[Any], explore: Explore, notebook: dict[str, Any]
+) -> None:
+    browser = explore(stream)
+    await until(lambda: browser.explorer.shown.window.messages == 10)
+    notebook["release"] = release = threading.Event()
+    request = {"t": "do", "view": "a", "rid": "7", "action": "try", "args": {"code": "def f(order): release.wait(5)"}}
+    browser.explorer._heard(browser.explorer, request, [])
+    browser.explorer._heard(browser.explorer, request | {"rid": "8", "action": "pause", "args": {}}, [])
+    assert [reply["rid"] for reply, _ in browser.sent] == ["8"]
+    release.set()
+    await until(lambda: [reply["rid"] for reply, _ in browser.sent] == ["8", "7"])
+
+
 async def test_what_is_tried_from_the_view_is_told(stream: sl.Stream[Any], explore: Explore, notebook: dict[str, Any]) -> None:
     browser = explore(stream)
     await until(lambda: browser.explorer.shown.window.messages == 10)
@@ -285,7 +363,10 @@ async def test_what_is_tried_from_the_view_is_told(stream: sl.Stream[Any], explo
     found = browser.do("try", name="", code=code)
     assert (found["tried"], found["ok"], found["errors"], found["unfinished"]) == (10, 9, 1, False)
     assert found["failures"][0] | {"where": "0 / 4", "error": "ZeroDivisionError: division by zero"} == found["failures"][0]
+    assert found["failures"][0]["traceback"].splitlines()[1].endswith(", line 2, in f")
     assert [row["where"] for row in found["rows"][:2]] == ["0 / 0", "0 / 1"]
     assert stream.processors.names == []
+    raises = "class Bad(Exception):\n    def __str__(self): return 1 / 0\ndef f(order): raise Bad"
+    assert browser.do("try", name="", code=raises)["failures"][0]["error"] == "Bad: <Bad that cannot be shown: ZeroDivisionError>"
     browser.do("clear")
     assert browser.do("try", name="", code=code)["tried"] == 10  # of the topic

@@ -46,11 +46,20 @@ export const isNames = shape({ names: list(isText) });
 /** The name that a processor got in the list. */
 export const isNamed = shape({ name: isText });
 
-const isOutcome = shape({ seq: isNumber, where: isText, status: isText, before: isText, after: isText, error: orNull(isText) });
+const isOutcome = shape({
+  seq: isNumber,
+  where: isText,
+  status: isText,
+  before: isText,
+  after: isText,
+  error: orNull(isText),
+  traceback: isText,
+});
 export type Outcome = Guarded<typeof isOutcome>;
 export const isTrial = shape({
   summary: isText,
   tried: isNumber,
+  asked: isNumber,
   ok: isNumber,
   skipped: isNumber,
   errors: isNumber,

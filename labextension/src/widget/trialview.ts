@@ -9,7 +9,7 @@ export function trialResults(trial: Trial, close: () => void): HTMLElement {
   const head = h(
     'div',
     { class: 'sl-line sl-resulthead' },
-    h('span', { class: 'sl-dim' }, `The last ${count(trial.tried, 'message')}, nothing changed`),
+    h('span', { class: 'sl-dim' }, `${tried(trial)}, nothing changed${trial.printed.text ? '; what was printed is below' : ''}`),
     h('span', { class: 'sl-space' }),
     iconButton('Close the results', 'close', { onclick: close }),
   );
@@ -20,6 +20,11 @@ export function trialResults(trial: Trial, close: () => void): HTMLElement {
     ...items,
     ...printed(trial),
   );
+}
+
+function tried({ tried, asked }: Trial): string {
+  const last = `the last ${count(asked, 'message')}`;
+  return tried < asked ? `${grouped(tried)} of ${last}` : `T${last.slice(1)}`;
 }
 
 function printed({ printed: { text, leftOut } }: Trial): HTMLElement[] {
@@ -45,7 +50,7 @@ function result(outcome: Outcome): HTMLElement {
     h('div', { class: 'sl-dim' }, label),
     h('pre', { class: `sl-text${bad ? ' sl-bad' : ''}` }, content),
   ];
-  const rest = outcome.error !== null ? whole('error', outcome.error, true) : whole('after', text);
+  const rest = outcome.error !== null ? whole('error', outcome.traceback || outcome.error, true) : whole('after', text);
   return h(
     'details',
     {},

@@ -38,12 +38,14 @@ export function workbench(context: Context, name: string | null): Workbench {
   let code: Editor | null = null;
   let original = '';
   let gone = false;
+  /** One at a time, in their order. */
+  let applying = false;
 
   const say = (text: string, bad = false): void => {
     setText(status, text);
     setClass(status, 'sl-bad', bad);
   };
-  const open = (text: string, editable: boolean): void => {
+  const open = (text: string, editable: boolean, where: string): void => {
     if (gone) return;
     original = text;
     const draft = drafts.get(key);
@@ -57,13 +59,13 @@ export function workbench(context: Context, name: string | null): Workbench {
       changed => {
         if (changed === original) drafts.delete(key);
         else drafts.set(key, { from: original, text: changed });
-        applyIt.disabled = name !== null && changed === original;
+        applyIt.disabled = applying || (name !== null && changed === original);
       },
     );
     place.replaceChildren(code.element);
     tryIt.disabled = !editable;
     applyIt.disabled = !editable || (name !== null && start === text);
-    if (start !== text) say('Not applied yet');
+    say(start !== text ? 'Not applied yet' : where);
     // A new one is written at once, as soon as it is on the page; so is one that was just applied.
     if (name === null) queueMicrotask(() => code?.focus());
     else if (element.parentElement === document.activeElement) code.focus();
@@ -71,13 +73,12 @@ export function workbench(context: Context, name: string | null): Workbench {
 
   async function load(): Promise<void> {
     if (name === null) {
-      open(TEMPLATE, true);
+      open(TEMPLATE, true, '');
       return;
     }
     try {
       const found = await context.link.ask(isCode, 'code', { name });
-      open(found.code, found.editable);
-      if (!found.editable) say(found.where);
+      open(found.code, found.editable, found.where);
     } catch (error) {
       say(messageOf(error), true);
     }
@@ -96,8 +97,7 @@ export function workbench(context: Context, name: string | null): Workbench {
     }
     const focused = place.contains(document.activeElement);
     code.dispose();
-    open(found.code, found.editable);
-    say(found.editable ? '' : found.where);
+    open(found.code, found.editable, found.where);
     results.replaceChildren();
     if (focused) code.focus();
   }
@@ -118,19 +118,21 @@ export function workbench(context: Context, name: string | null): Workbench {
   }
 
   async function apply(): Promise<void> {
-    if (!code || applyIt.disabled) return;
+    if (!code || applyIt.disabled || applying) return;
     const text = code.text();
     say('Applying…');
+    applying = applyIt.disabled = true;
     try {
-      const { name: given } = await context.link.ask(isNamed, 'apply', { name: name ?? '', code: text });
+      const { name: given } = await context.link.ask(isNamed, 'apply', { name: name ?? '', code: text }, TRY_MS);
       drafts.delete(key);
       original = text;
-      applyIt.disabled = name !== null;
       say('Applied');
       if (name === null) context.ui.select({ kind: 'processor', name: given });
     } catch (error) {
       say(messageOf(error), true);
     }
+    applying = false;
+    applyIt.disabled = name !== null && code.text() === original;
   }
 
   void load();
