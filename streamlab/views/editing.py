@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import keyword
 import linecache
 import textwrap
@@ -149,21 +148,9 @@ def _identifier(name: str) -> str:
 
 
 def names() -> list[str]:
-    """Return the functions of the user's namespace that take one value."""
-    found = [name for name, value in _user_namespace().items() if not name.startswith("_") and _takes_one(value)]
+    """Return the names of the user's own functions that take one value; of other objects that can be called like that, too."""
+    found = [name for name, value in _user_namespace().items() if not name.startswith("_") and functions.takes_one(value)]
     return sorted(found)[:MAX_NAMES]
-
-
-def _takes_one(value: Any) -> bool:
-    if not isinstance(value, types.FunctionType) or value.__module__ not in ("__main__", None):
-        return False
-    parameters = list(inspect.signature(value).parameters.values())
-    needed = [
-        found
-        for found in parameters
-        if found.default is found.empty and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
-    ]
-    return (len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY) or (not needed and bool(parameters))
 
 
 def pick(stream: Stream[Any], name: str) -> str:

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import os
 import sys
+import sysconfig
 import textwrap
 import types
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-__all__ = ["around", "attaching", "attaching_known", "defined_by", "last_defined", "module_of", "parsed", "source_of"]
+__all__ = [
+    "around",
+    "attaching",
+    "attaching_known",
+    "defined_by",
+    "last_defined",
+    "module_of",
+    "parsed",
+    "source_of",
+    "takes_one",
+]
 
 Function = Callable[[Any], Any]
+INSTALLED = (sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
+NOT_USERS = tuple(f"{path}{os.sep}" for path in (*INSTALLED, Path(__file__).parents[1]))
+"""Where Python, what was installed, and streamlab are."""
 _Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -50,6 +67,26 @@ def _assigned(node: ast.stmt) -> str | None:
     """Return the name that a statement gives to something."""
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
     return target.id if isinstance(target, ast.Name) else None
+
+
+def takes_one(value: Any) -> bool:
+    """Tell whether something of a notebook is the user's own, no class, and can be called with one value."""
+    if not callable(value) or isinstance(value, type) or not _is_users(value):
+        return False
+    try:
+        inspect.signature(value).bind(None)
+    except Exception:  # noqa: BLE001 - an object of a user may raise anything, and some have no signature
+        return False
+    return True
+
+
+def _is_users(function: Any) -> bool:
+    """Tell whether a function, or a class of such objects, comes from a cell or a module that is neither Python's nor installed."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    module = sys.modules.get(str(getattr(function, "__module__", "__main__") or "__main__"))
+    file = getattr(module, "__file__", None)
+    return module is not None and (module.__name__ == "__main__" or (file is not None and not file.startswith(NOT_USERS)))
 
 
 def source_of(function: Function, name: str) -> str | None:

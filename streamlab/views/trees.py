@@ -2,7 +2,8 @@
 
 A node is a dict: ``k`` its kind ("o" object, "a" array, "n" number, "s" text, "b" boolean, "z" null, "x" anything else, by its
 repr), ``v`` its text, ``n`` how many parts an object or array has, ``c`` those parts as pairs of name and node, ``more`` how many
-of them are left out, ``w`` how many characters or bytes were withheld. Numbers are text from end to end.
+of them are left out, ``w`` how many characters or bytes were withheld, and ``h`` a hash of those, by which two can be told apart.
+Numbers are text from end to end.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ class _Planter:
 
     def _text(self, value: str) -> Tree:
         if len(value) > self._withhold:
-            return {"k": "s", "v": clean(value[:MAX_NAME], lines=True, limit=MAX_NAME), "w": len(value)}
+            return {"k": "s", "v": clean(value[:MAX_NAME], lines=True, limit=MAX_NAME), "w": len(value), "h": f"{hash(value):x}"}
         return {"k": "s", "v": clean(value, len(value), lines=True)}
 
     def _bytes(self, value: bytes) -> Tree:
         if len(value) > self._withhold:
-            return {"k": "x", "v": repr(value[:MAX_NAME]), "w": len(value)}
+            return {"k": "x", "v": repr(value[:MAX_NAME]), "w": len(value), "h": f"{hash(value):x}"}
         return {"k": "x", "v": repr(value)}
 
     def _parts(self, value: Any, depth: int) -> Tree:
@@ -103,7 +104,10 @@ def _name(name: Any) -> str:
 
 
 def differences(before: Tree, after: Tree) -> list[Change]:
-    """Return where two trees differ: paths, and whether something was added, removed or changed there."""
+    """Return where two trees differ: paths, and whether something was added, removed or changed there.
+
+    Of parts that are left out only another number of them is seen.
+    """
     found: list[Change] = []
     _compare(before, after, [], found)
     return found[:MAX_CHANGES]
@@ -116,6 +120,8 @@ def _compare(before: Tree, after: Tree, path: list[str], found: list[Change]) ->
         found.append({"path": path, "change": "changed"})
         return
     old, new = dict(before["c"]), dict(after["c"])
+    if before.get("more") != after.get("more"):
+        found.append({"path": path, "change": "changed"})
     for name in [*old, *(name for name in new if name not in old)]:
         here = [*path, name]
         if name not in new:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from IPython.core.getipython import get_ipython
 
 import streamlab as sl
 from streamlab.errors import InvalidType, InvalidValue
@@ -291,9 +293,19 @@ def test_functions_of_the_notebook_can_be_picked(stream: sl.Stream[Any], noteboo
     )
     exec(code, notebook | {"__name__": "__main__"}, notebook)
     notebook["exec_"] = plain
-    assert editing.names() == ["one", "optional", "rest"]
-    assert editing.pick(stream, "one") == "one"
-    assert stream.processors.names == ["one"]
+    notebook |= {"part": functools.partial(plain, 1), "part_of_two": functools.partial(notebook["two"], 1), "pricer": Pricer()}
+    notebook |= {
+        "method": Pricer().price,
+        "cached": functools.cache(plain),
+        "stream": stream,
+        "sleep": time.sleep,
+        "sl": sl,
+        "str": str,
+    }
+    notebook |= {"wait": asyncio.wait_for, "get_ipython": get_ipython, "retry": pytest.raises}
+    found = ["cached", "exec_", "method", "one", "optional", "part_of_two", "pricer", "rest"]
+    assert editing.names() == found
+    assert [editing.pick(stream, name) for name in found] == stream.processors.names == found
     with pytest.raises(InvalidValue, match="no function 'number' in the notebook: define it in a cell"):
         editing.pick(stream, "number")
 

@@ -116,3 +116,10 @@ def test_differences_are_told_by_path(before: Any, after: Any, expected: list[tu
 @given(json_values, json_values)
 def test_a_tree_differs_from_another_just_when_the_values_do(one: Any, other: Any) -> None:
     assert bool(differences(tree(one), tree(other))) == (json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True))
+
+
+def test_what_is_withheld_or_left_out_is_told_apart_too() -> None:
+    for one, other in (("x" * 5_000, "x" * 4_999 + "y"), (b"x" * 5_000, b"x" * 4_999 + b"y"), ([0] * 300, [0] * 301)):
+        trees = [tree({"a": value}, withhold=4_000) for value in (one, other, one)]
+        assert differences(trees[0], trees[1]) == [{"path": ["a"], "change": "changed"}]
+        assert differences(trees[0], trees[2]) == []

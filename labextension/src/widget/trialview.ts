@@ -51,10 +51,7 @@ function result(outcome: Outcome): HTMLElement {
     h('pre', { class: `sl-text${bad ? ' sl-bad' : ''}` }, content),
   ];
   const rest = outcome.error !== null ? whole('error', outcome.traceback || outcome.error, true) : whole('after', text);
-  return h(
-    'details',
-    {},
-    head,
-    h('div', { class: 'sl-pad' }, h('div', { class: 'sl-dim' }, outcome.where), ...whole('before', outcome.before), ...rest),
-  );
+  const before = whole('before', outcome.before);
+  const parts = outcome.error !== null ? [...rest, ...before] : [...before, ...rest];
+  return h('details', {}, head, h('div', { class: 'sl-pad' }, h('div', { class: 'sl-dim' }, outcome.where), ...parts));
 }
