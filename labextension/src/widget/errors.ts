@@ -67,7 +67,7 @@ export function errorsTab(context: Context): ErrorsTab {
     older.hidden = drawn.size === 0 || drawn.size >= latest.kept || oldest === 0;
     empty.hidden = drawn.size > 0;
     bar.hidden = drawn.size === 0;
-    setText(summary, `${count(latest.total, 'error')}, the latest ${grouped(latest.kept)} are kept`);
+    setText(summary, `${count(latest.total, 'error')}, ${grouped(latest.kept)} of them kept`);
     counted();
   }
 
@@ -88,7 +88,11 @@ export function errorsTab(context: Context): ErrorsTab {
     try {
       const { retried } = await context.link.ask(isRetried, 'retry', { indices }, RETRY_MS);
       for (const index of indices) forget(index);
-      context.notice(`${count(retried, 'record')} put through the stream again.`, 'info');
+      const how =
+        context.latest.head?.state === 'paused'
+          ? 'to go through the stream again once it runs on'
+          : 'put through the stream again';
+      context.notice(`${count(retried, 'record')} ${how}.`, 'info');
     } catch (error) {
       context.notice(messageOf(error), 'alarm');
     }
