@@ -105,7 +105,7 @@ class ErrorLog:
     def __init__(self, maxlen: int = 1000, *, max_bytes: int = MAX_BYTES) -> None:
         self.maxlen = maxlen
         self.max_bytes = max_bytes
-        self._entries: deque[StreamError] = deque()
+        self._entries: deque[tuple[int, StreamError]] = deque()
         self._bytes = 0
         self._lock = threading.Lock()
         self._readers: tuple[ErrorLog, ...] = ()
@@ -124,11 +124,11 @@ class ErrorLog:
     def add(self, entry: StreamError) -> None:
         """Keep one, from any thread."""
         with self._lock:
-            self._entries.append(entry)
+            self._entries.append((self.total, entry))
             self._bytes += _size(entry)
             self.total += 1
             while len(self._entries) > self.maxlen or (self._bytes > self.max_bytes and len(self._entries) > 1):
-                self._bytes -= _size(self._entries.popleft())
+                self._bytes -= _size(self._entries.popleft()[1])
         for reader in self._readers:
             reader.add(entry)
 
@@ -136,10 +136,15 @@ class ErrorLog:
         """Take out those of the wanted entries that are kept, and return them, oldest first; from any thread."""
         these = {id(entry) for entry in wanted}
         with self._lock:
-            taken = [entry for entry in self._entries if id(entry) in these]
-            self._entries = deque(entry for entry in self._entries if id(entry) not in these)
+            taken = [entry for _, entry in self._entries if id(entry) in these]
+            self._entries = deque(kept for kept in self._entries if id(kept[1]) not in these)
             self._bytes -= sum(map(_size, taken))
         return taken
+
+    def numbered(self) -> list[tuple[int, StreamError]]:
+        """Return the kept entries, oldest first, each with its number of all that there were: that stays, whichever others go."""
+        with self._lock:
+            return list(self._entries)
 
     def clear(self) -> None:
         """Forget the entries; the total stays."""
@@ -172,11 +177,10 @@ class ErrorLog:
         return len(self._entries)
 
     def __iter__(self) -> Iterator[StreamError]:
-        with self._lock:
-            return iter(list(self._entries))
+        return iter([entry for _, entry in self.numbered()])
 
     def __getitem__(self, index: int) -> StreamError:
-        return self._entries[index]
+        return self._entries[index][1]
 
     def __repr__(self) -> str:
         return f"<ErrorLog: {self.total} in all, {len(self)} kept>"

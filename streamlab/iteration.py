@@ -224,11 +224,11 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                             if not hasattr(value, "__await__"):
                                 processor.plain = type(value)
                             elif timer is None or timer.deadline is None or timer.rings:
-                                value = await interruptible(stream, value, wanted)
+                                value = await interruptible(stream, value, wanted, loop, processor)
                             else:
                                 task = asyncio.ensure_future(value)
                                 try:
-                                    while not await interruptible(stream, _done(task, timer), wanted):
+                                    while not await interruptible(stream, _done(task, timer), wanted, loop, processor):
                                         yield LATE
                                 finally:
                                     task.cancel()
@@ -245,10 +245,12 @@ async def iterate(  # noqa: C901, PLR0912, PLR0915 - the hot loop: in one piece 
                             raise Skip
                 except BaseException as error:
                     if not (isinstance(error, Exception) or (keep_going and leaves_by_itself(error))):
-                        source.give_back(item, opened)  # cancelled, stopped, or closed while late: nobody got the item
-                        if isinstance(error, Interrupted):
+                        source.give_back(item, opened)  # cancelled, interrupted, or closed while late: nobody got the item
+                        if not isinstance(error, Interrupted):
+                            raise
+                        if not wanted():
                             return
-                        raise
+                        break
                     loop.done = number = number + 1
                     fell_out(stream, cell, processor, error, perf_counter() - began if timed else 0.0)
                     if not isinstance(error, Skip):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamlab.events import Event
+    from streamlab.interrupting import Wait
     from streamlab.processors import Processor, Processors
 
 __all__ = ["FOREVER", "Loop"]
@@ -38,6 +39,7 @@ class Loop:
         "dropped",
         "event",
         "event_cell",
+        "wait",
     )
 
     def __init__(self, *lists: Processors) -> None:
@@ -46,6 +48,8 @@ class Loop:
         self.active: tuple[Processor, ...] = ()
         self.event_cell: Any = None
         self.event: Event | None = None
+        self.wait: Wait | None = None
+        """That for what an asynchronous processor does now."""
         self._lists = lists
         for live in lists:
             live.loops = (*live.loops, self)

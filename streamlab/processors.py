@@ -86,6 +86,11 @@ class Processor:
         """Values that came in and are through."""
         return self.passed + self.skipped + self.errors
 
+    @property
+    def is_active(self) -> bool:
+        """Whether values go through it: it is switched on, and was not taken out of its list."""
+        return self.live is None or self in self.live.active
+
     def add_passed(self, count: int) -> None:
         """Count values that came out."""
         self._passed += count
@@ -162,6 +167,10 @@ class Processors:
         self.active = tuple(entry for entry in self._entries if entry.enabled)
         self.version += 1
         self.call_attention()
+        for loop in self.loops:
+            wait = loop.wait
+            if wait is not None and not wait.processor.is_active:
+                wait.interrupt_later()
 
     def call_attention(self) -> None:
         """Have the running loops look up before their next item."""

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import streamlab as sl
-from tests.streaming import first, put_all, rest, until
+from streamlab import interrupting
+from tests.streaming import first, put_all, rest, turns, until
 
 
 async def interrupt(task: asyncio.Task[Any]) -> None:
@@ -180,3 +181,71 @@ async def test_a_timeout_around_the_loop_loses_nothing(app: sl.App) -> None:
             await consume(stream, [])
     await channel.send(value=1)
     assert await first(1, stream) == [1]
+
+
+@pytest.mark.parametrize("how", ["replace", "remove", "disable"])
+@pytest.mark.parametrize("driven", [True, False])
+async def test_what_waits_for_ever_is_taken_out_and_its_value_goes_on_without(app: sl.App, how: str, *, driven: bool) -> None:
+    begun: list[int] = []
+
+    async def waits(value: int) -> int:
+        begun.append(value)
+        await asyncio.Event().wait()
+        return value
+
+    stream = app.stream([1, 2, 3], processors=[lambda value: value * 10, waits, lambda value: value + 1])
+    values: list[int] = []
+    stream.processors.add(lambda value: values.append(value) or value, name="seen")
+    task = None if driven else asyncio.ensure_future(rest(stream))
+    if driven:
+        stream.run()
+    await until(lambda: begun == [10])
+    if how == "replace":
+        stream.processors.replace("waits", lambda value: value)
+    else:
+        getattr(stream.processors, how)("waits")
+    await until(lambda: len(values) == 3)
+    assert values == [11, 21, 31]
+    assert task is None or await task == values
+    assert [entry.passed for entry in stream.processors if entry.enabled] == [3] * len(stream.processors.active)
+    assert stream.errors.total == 0
+
+
+async def test_what_ends_soon_is_waited_for_though_it_is_replaced_twice(app: sl.App) -> None:
+    release = asyncio.Event()
+    calls: list[int] = []
+
+    async def slow(value: int) -> int:
+        calls.append(value)
+        await release.wait()
+        return -value
+
+    stream = app.stream([1, 2], processors=[slow])
+    task = asyncio.ensure_future(rest(stream))
+    await until(lambda: calls == [1])
+    stream.processors.replace("slow", lambda value: value)
+    stream.processors.replace("slow", lambda value: value * 100)
+    release.set()
+    assert await task == [-1, 200]
+    assert calls == [1]
+
+
+async def test_others_that_change_meanwhile_leave_it_alone(app: sl.App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupting, "INTERRUPT_S", 0.0)
+    release = asyncio.Event()
+    calls: list[int] = []
+
+    async def slow(value: int) -> int:
+        calls.append(value)
+        await release.wait()
+        return value
+
+    stream = app.stream([1], processors=[slow])
+    task = asyncio.ensure_future(rest(stream))
+    await until(lambda: calls == [1])
+    stream.processors.insert(0, lambda value: value, name="before")
+    stream.processors.move("slow", 0)
+    stream.processors.remove("before")
+    await turns(50)
+    release.set()
+    assert (await task, calls) == ([1], [1])

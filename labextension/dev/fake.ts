@@ -267,7 +267,7 @@ export class FakeModel implements Model {
       case 'copy':
         return { text: args.as === 'json' ? '{"id": 9007199254740993}' : "{'id': 9007199254740993}" };
       case 'errors':
-        return { rows: [], total: 3, kept: 3 };
+        return { rows: [], total: 3, kept: 3, oldest: 0 };
       case 'error':
         return {
           topic: 'orders',
@@ -441,6 +441,7 @@ export class FakeModel implements Model {
       errors: {
         total: 3,
         kept: 3 - this.retried.size,
+        oldest: 0,
         rows: [0, 1, 2].filter(index => !this.retried.has(index)).map(index => this.failure(index)),
       },
       graph: {

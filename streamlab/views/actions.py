@@ -215,10 +215,8 @@ def do_errors(explorer: Explorer, args: Request) -> Answer:
 
 
 def _errors(explorer: Explorer, indices: list[int]) -> list[StreamError]:
-    log = explorer.shown.stream.errors
-    kept = list(log)
-    oldest = log.total - len(kept)
-    return [kept[index - oldest] for index in indices if 0 <= index - oldest < len(kept)]
+    kept = dict(explorer.shown.stream.errors.numbered())
+    return [kept[index] for index in indices if index in kept]
 
 
 @_action
@@ -226,7 +224,7 @@ def do_error(explorer: Explorer, args: Request) -> Answer:
     """One error with its traceback and its record."""
     found = _errors(explorer, [args.number("index")])
     if not found:
-        raise InvalidValue("this error is forgotten: only the latest thousand are kept")
+        raise InvalidValue("this error is gone: it was retried, or more than a thousand came after it")
     return details.error_detail(found[0]), []
 
 

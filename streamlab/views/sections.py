@@ -174,20 +174,19 @@ def _cell(value: Any, kind: str) -> str | list[str]:
 
 
 def error_rows(shown: ShownStream, first: int = 0, count: int = ERRORS_SHOWN) -> dict[str, Any]:
-    """Return the latest errors, newest first; ``index`` counts from the oldest of all that there were."""
+    """Return the latest errors, newest first; ``index`` counts from the oldest of all that there were, ``oldest`` is that of those kept."""
     log = shown.stream.errors
-    kept = list(log)
-    oldest = log.total - len(kept)
-    chosen = list(enumerate(kept))[::-1][first : first + count]
+    kept = log.numbered()
+    chosen = kept[::-1][first : first + count]
     rows = [
         {
-            "index": oldest + place,
+            "index": number,
             "at": None if entry.timestamp is None else round(entry.timestamp * 1000),
             "where": "" if entry.topic is None else clean(f"{entry.topic} [{entry.partition}] {entry.offset}", 200),
             "processor": entry.where,
             "error": type(entry.error).__name__,
             "message": clean(text_of(entry.error), 300),
         }
-        for place, entry in chosen
+        for number, entry in chosen
     ]
-    return {"total": log.total, "kept": len(kept), "rows": rows}
+    return {"total": log.total, "kept": len(kept), "oldest": kept[0][0] if kept else log.total, "rows": rows}

@@ -52,7 +52,7 @@ async def browser(app: sl.App, explore: Explore) -> Browser:
         ("try", {"name": "x", "code": 7}, "defines no function"),
         ("apply", {"name": "x", "code": ""}, "defines no function"),
         ("cell", {"name": "nobody"}, "no processor 'nobody'"),
-        ("error", {"index": 99}, "is forgotten"),
+        ("error", {"index": 99}, "this error is gone"),
         ("error", {"index": None}, None),
         ("retry", {"indices": "all"}, None),
         ("errors", {"first": -5, "count": 1e300}, None),
@@ -254,6 +254,22 @@ async def test_plain_values_of_a_stream_that_has_ended_are_tried_again(app: sl.A
     assert browser.do("retry", indices=[0]) == {"retried": 1}
     await until(lambda: browser.explorer.shown.window.messages == 3)
     assert browser.explorer.shown.window.latest(1)[0].value == "mended"
+
+
+async def test_an_error_keeps_its_number_when_others_are_retried(app: sl.App, explore: Explore) -> None:
+    stream = (await filled(app, 6)).stream(start="earliest", processors=[lambda order: order["nothing"]])
+    browser = explore(stream)
+    await until(lambda: stream.errors.total == 6)
+    wheres = {row["index"]: row["where"] for row in browser.do("errors")["rows"]}
+    stream.processors.replace(0, lambda order: order)
+    assert browser.do("retry", indices=[1, 4]) == {"retried": 2}
+    section = browser.do("errors")
+    assert {row["index"]: row["where"] for row in section["rows"]} == {n: wheres[n] for n in (0, 2, 3, 5)}
+    assert (section["total"], section["kept"], section["oldest"]) == (6, 4, 0)
+    assert [browser.do("error", index=n)["offset"] for n in (0, 2, 3, 5)] == ["0", "2", "3", "5"]
+    assert "this error is gone: it was retried" in browser.refused("error", index=4)
+    assert browser.do("retry", indices=[0, 1, 2]) == {"retried": 2}
+    assert browser.do("errors")["oldest"] == 3
 
 
 async def test_retry_on_a_stopped_stream_says_what_to_do(browser: Browser) -> None:

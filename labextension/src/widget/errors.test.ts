@@ -39,7 +39,7 @@ function errors(newest: number): Errors {
     error: 'E',
     message: '',
   }));
-  return { total: newest + 1, kept: Math.min(newest + 1, 1000), rows };
+  return { total: newest + 1, kept: Math.min(newest + 1, 1000), oldest: Math.max(newest - 999, 0), rows };
 }
 const shown = (): string[] =>
   [...tab.element.querySelectorAll('li')].map(row => row.querySelectorAll('span')[1]?.textContent ?? '');
@@ -64,6 +64,6 @@ test('while some are selected they stay where they are, and the newer ones are c
 
 test('what is no longer kept goes', () => {
   tab.update(errors(100));
-  tab.update({ total: 101, kept: 0, rows: [] });
+  tab.update({ total: 101, kept: 0, oldest: 101, rows: [] });
   expect(shown()).toEqual([]);
 });

@@ -39,7 +39,7 @@ export function errorsTab(context: Context): ErrorsTab {
   /** Older ones that were asked for. */
   const asked = new Set<number>();
   let under = false;
-  let latest: Errors = { total: 0, kept: 0, rows: [] };
+  let latest: Errors = { total: 0, kept: 0, oldest: 0, rows: [] };
 
   const chosen = (): number[] => [...drawn].filter(([, one]) => one.box.checked).map(([index]) => index);
   const counted = (): void => {
@@ -118,8 +118,7 @@ export function errorsTab(context: Context): ErrorsTab {
       return;
     }
     const here = new Set(latest.rows.map(row => row.index));
-    const forgotten = latest.total - latest.kept;
-    for (const index of [...drawn.keys()]) if (!here.has(index) && !(asked.has(index) && index >= forgotten)) forget(index);
+    for (const index of [...drawn.keys()]) if (!here.has(index) && !(asked.has(index) && index >= latest.oldest)) forget(index);
     add(latest.rows);
   }
   rows.addEventListener('pointerenter', () => (under = true));

@@ -155,7 +155,7 @@ export const isFailure = shape({
   message: isText,
 });
 export type Failure = Guarded<typeof isFailure>;
-export const isErrors = shape({ total: isNumber, kept: isNumber, rows: list(isFailure) });
+export const isErrors = shape({ total: isNumber, kept: isNumber, oldest: isNumber, rows: list(isFailure) });
 export type Errors = Guarded<typeof isErrors>;
 
 export const isMark = shape({

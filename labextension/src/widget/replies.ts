@@ -72,7 +72,7 @@ export const isTrial = shape({
 export type Trial = Guarded<typeof isTrial>;
 
 export const isPaste = shape({ text: isText });
-export const isErrorRows = shape({ rows: list(isFailure), total: isNumber, kept: isNumber });
+export const isErrorRows = shape({ rows: list(isFailure), total: isNumber, kept: isNumber, oldest: isNumber });
 export const isErrorDetail = shape({
   topic: orNull(isText),
   partition: orNull(isNumber),
