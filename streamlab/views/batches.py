@@ -79,21 +79,20 @@ class LiveBatches:
             asyncio.get_running_loop().call_soon(drive.reader_is_there)  # after the first step of the loop, which subscribes
             async for batch in take:
                 self._latest = batch
-                await self._step_by_step()
+                await self._step_by_step(drive)
         except Exception as error:  # noqa: BLE001 - nobody awaits this: the stream keeps what ended it
             self._stream.errors.add(StreamError.of(error))
         finally:
             self._waiting = False
             await take.aclose()
 
-    async def _step_by_step(self) -> None:
-        """Wait for the button while batches are stepped through."""
-        while self._stepping and not self._steps:
+    async def _step_by_step(self, drive: Drive) -> None:
+        """Wait for the button while batches are stepped through; a stream that runs anew waits for no button of its last run."""
+        while self._stepping and not self._steps and self._stream._drive in (drive, None):
             self._waiting = True
             await asyncio.sleep(POLL_S)
         self._waiting = False
-        if self._stepping:
-            self._steps -= 1
+        self._steps = max(self._steps - 1, 0)
 
     @property
     def detail(self) -> str:

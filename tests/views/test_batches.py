@@ -124,6 +124,20 @@ async def test_batches_go_on_when_the_stream_is_run_again(app: sl.App, live: Any
     await browser.explorer.shown.stream.stop()
 
 
+async def test_a_stream_that_is_stopped_while_stepping_runs_anew_without_a_press(app: sl.App, live: Any) -> None:
+    topic = await filled(app, 6)
+    browser = live(topic.stream(start="earliest").take(2))
+    browser.do("step", on=True)
+    await until(lambda: batch(browser)["waiting"])
+    browser.do("stop")
+    await until(lambda: browser.explorer.shown.state == "stopped")
+    first = batch(browser)["rows"][0][0]
+    browser.do("restart", start="-4")
+    await until(lambda: batch(browser)["waiting"] and batch(browser)["rows"][0][0] == "2")
+    assert (first, batch(browser)["number"], browser.explorer.shown.state) == ("0", 0, "live")
+    await browser.explorer.shown.stream.stop()
+
+
 async def test_one_that_is_closed_at_once_leaves_the_stream_running(app: sl.App) -> None:
     channel = app.channel()
     stream = channel.stream()
