@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import InvalidValue
 from streamlab.processors import name_of, refuse_generator
 from streamlab.texts import clean, said
-from streamlab.tracebacks import places_of, trimmed
 from streamlab.views import functions, trial
 from streamlab.views.printed import caught
 from streamlab.views.trial import MESSAGES, Outcome, preview
@@ -191,7 +190,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "before": outcome.before,
         "after": outcome.shown,
         "error": None if error is None else clean(said(error), 500),
-        "traceback": "" if error is None else clean(trimmed(error, places_of(error)), 20_000, lines=True),
+        "traceback": clean(outcome.traceback, 20_000, lines=True),
     }
 
 

@@ -21,9 +21,10 @@ from streamlab.describing import made_by
 from streamlab.errors import InvalidState, InvalidType, InvalidValue, Skip
 from streamlab.events import current_cell, tried
 from streamlab.loops import Loop
-from streamlab.markup import Html, alarming, card, dim, section
+from streamlab.markup import Html, alarming, block, card, dim, section
 from streamlab.processors import name_of, refuse_generator
 from streamlab.texts import clean, said
+from streamlab.tracebacks import places_of, trimmed
 from streamlab.views import session
 from streamlab.views.cells import cell
 from streamlab.views.rows import Row
@@ -72,6 +73,11 @@ class Outcome:
     shown: str = ""
     error: BaseException | None = None
     status: str = "ok"
+
+    @property
+    def traceback(self) -> str:
+        """Where the error comes from, in the user's code, as text; empty without an error."""
+        return "" if self.error is None else trimmed(self.error, places_of(self.error))
 
 
 @dataclass
@@ -144,17 +150,24 @@ class Preview:
         return f"<{type(self).__name__}: {self.name} on {len(self.outcomes):,} messages: {self.summary}>"
 
     def _repr_html_(self) -> str:
-        failed = [(_place(found.row), found.before, _said(found)) for found in self.errors[:SHOWN]]
-        went = [found for found in self.outcomes if found.status in ("ok", "skipped")][:SHOWN]
-        passed = [(_place(found.row), found.before, "skipped" if found.status == "skipped" else found.shown) for found in went]
+        errors, went = self.errors, [found for found in self.outcomes if found.status in ("ok", "skipped")]
+        failed = [(_place(found.row), found.before, _said(found)) for found in errors[:SHOWN]]
+        passed = [
+            (_place(found.row), found.before, "skipped" if found.status == "skipped" else found.shown) for found in went[:SHOWN]
+        ]
         head = alarming(self.summary) if failed else Html(dim(self.summary))
         return card(
             "Preview",
             f"{self.name} on {len(self.outcomes):,} messages",
             head,
-            section("Errors", failed, ("message", "before", "error")),
-            section("Results", passed, ("message", "before", "after")),
+            section(_first("Errors", len(errors)), failed, ("message", "before", "error")),
+            block(errors[0].traceback) if errors else "",
+            section(_first("Results", len(went)), passed, ("message", "before", "after")),
         )
+
+
+def _first(what: str, count: int) -> str:
+    return what if count <= SHOWN else f"{what}, the first {SHOWN} of {count:,}"
 
 
 def _lasting(seconds: float) -> str:

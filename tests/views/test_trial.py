@@ -124,6 +124,12 @@ async def test_what_is_skipped_and_what_fails_is_told_apart(stream: sl.Stream[An
     assert "skipped" in html
 
 
+async def test_only_the_first_results_are_shown_and_it_says_so(app: sl.App) -> None:
+    stream = (await filled(app, 11)).stream(start="earliest")
+    assert ">Results, the first 10 of 11<" in stream.preview(lambda order: order)._repr_html_()
+    assert ">Errors, the first 10 of 11<" in stream.preview(lambda order: order["no"])._repr_html_()
+
+
 async def test_what_leaves_by_other_ways_is_an_error_too(stream: sl.Stream[Any]) -> None:
     for error in (SystemExit, KeyboardInterrupt, asyncio.CancelledError, GeneratorExit):
 
