@@ -203,7 +203,7 @@ class Processors:
         """
         with self._lock:
             if name is not None and name in self.names:
-                return self.replace(name, function)
+                return self.replace(name, function, kind=kind, targets=targets)
             entry = Processor(function, name or self.free_name(name_of(function)), kind=kind, targets=targets)
             self._entries.insert(index, entry)
             self._changed()
@@ -221,13 +221,15 @@ class Processors:
             self._changed()
             return entry
 
-    def replace(self, which: str | Function | int, function: Function) -> Processor:
-        """Put another function in its place, under the same name, with counters from zero."""
+    def replace(
+        self, which: str | Function | int, function: Function, *, kind: str = "processor", targets: tuple[Any, ...] = ()
+    ) -> Processor:
+        """Put another function in its place, under the same name, with counters from zero; it filters and writes no more."""
         with self._lock:
             index = self._index(which)
             old = self._entries[index]
             old.unwatch()
-            entry = Processor(function, old.name, kind=old.kind, targets=old.targets, enabled=old.enabled)
+            entry = Processor(function, old.name, kind=kind, targets=targets, enabled=old.enabled)
             self._entries[index] = entry
             self._changed()
             return entry

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import streamlab as sl
-from streamlab.processors import Processors
+from streamlab.errors import InvalidType
+from streamlab.processors import Processor, Processors, filter_by
 from tests.streaming import first, put_all, rest
 
 
@@ -277,3 +278,31 @@ def test_threads_may_change_it_all_at_once() -> None:
         thread.join()
     assert live.names == []
     assert live.active == ()
+
+
+def test_what_takes_the_place_of_a_filter_or_an_echo_is_neither(app: sl.App) -> None:
+    stream = app.channel().stream()
+
+    def keep(value: Any) -> Any:
+        return value
+
+    stream.filter(keep).echo(app.channel())
+    stream.processor(keep)
+    stream.processors.replace("echoing", keep)
+    assert [(entry.name, entry.kind, entry.targets) for entry in stream.processors] == [
+        ("keep", "processor", ()),
+        ("echoing", "processor", ()),
+    ]
+
+
+@pytest.mark.parametrize("add", [Processor, Processors().add, filter_by])
+def test_a_function_that_yields_is_refused(add: Any) -> None:
+    def yields(value: Any) -> Any:
+        yield value
+
+    async def yields_later(value: Any) -> Any:
+        yield value
+
+    for function in (yields, yields_later):
+        with pytest.raises(InvalidType, match=f"^{function.__name__} yields, so that a generator would come out of it"):
+            add(function, "name") if add is Processor else add(function)
