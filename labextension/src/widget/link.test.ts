@@ -191,6 +191,18 @@ test('a kernel that is restarted is gone at once, until it is heard', () => {
   expect(heard).toEqual([false, true]);
 });
 
+test('what is asked of a kernel that is gone is refused at once, and asked again once it is heard', async () => {
+  link.open(14);
+  const pending = expect(link.request('open')).rejects.toThrow('Run the cell again');
+  model.emit('comm_live_update');
+  await pending;
+  await expect(link.request('copy')).rejects.toThrow('Run the cell again');
+  signOfLife();
+  const asked = link.request('copy');
+  answer();
+  await asked;
+});
+
 test('a page that slept does not take its own sleep for silence', () => {
   link.open(14);
   signOfLife();

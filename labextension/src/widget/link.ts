@@ -24,6 +24,8 @@ interface Pending {
   timer: ReturnType<typeof setTimeout>;
 }
 
+/** Asks whether the kernel is there. */
+const PING = 'ping';
 const PATIENCE_MS = 15_000;
 const BUSY_PATIENCE_MS = 10 * 60_000;
 /**
@@ -39,6 +41,8 @@ const ACK_MS = 2000;
  * waits, until the kernel is heard.
  */
 const GREET_MS = 500;
+
+const GONE = 'The kernel that this view belongs to is gone. Run the cell again to see the stream.';
 
 /** Whether streamlab's plugin is in this page: it keeps a live view when the snapshot beside it changes. */
 function pageKeepsViews(): boolean {
@@ -64,6 +68,8 @@ export class Link {
   private logged = false;
   private readonly pulse: Pulse;
   private closed = false;
+  /** The line was given up, and nothing was heard since. */
+  private gone = false;
 
   constructor(
     private readonly model: Model,
@@ -71,7 +77,7 @@ export class Link {
     /** Told when the kernel falls silent, and when it is heard again. */
     tell: (answers: boolean) => void,
   ) {
-    this.pulse = new Pulse(() => void this.request('ping').catch(() => undefined), tell);
+    this.pulse = new Pulse(() => void this.request(PING).catch(() => undefined), tell);
     model.on('msg:custom', this.receive);
     model.on('comm_live_update', this.lost);
   }
@@ -98,9 +104,14 @@ export class Link {
     cancelAnimationFrame(this.drawRequest);
     this.model.off('msg:custom', this.receive);
     this.model.off('comm_live_update', this.lost);
+    this.refuse('This view was closed.');
+  }
+
+  /** Nobody answers any more what was asked. */
+  private refuse(why: string): void {
     for (const { reject, timer } of this.pending.values()) {
       clearTimeout(timer);
-      reject(new Error('This view was closed.'));
+      reject(new Error(why));
     }
     this.pending.clear();
   }
@@ -117,6 +128,7 @@ export class Link {
   /** Ask the kernel to do something; rejects with a sentence for the user. */
   request(action: string, args: object = {}, patience = PATIENCE_MS): Promise<Answer> {
     if (this.closed) return Promise.reject(new Error('This view was closed.'));
+    if (this.gone && action !== PING) return Promise.reject(new Error(GONE));
     this.requests += 1;
     const rid = String(this.requests);
     const limit = this.subshells ? patience : Math.max(patience, BUSY_PATIENCE_MS);
@@ -139,11 +151,16 @@ export class Link {
   }
 
   /** The widget manager gave up the line, as when the kernel is restarted, or took it up again: then the kernel is heard. */
-  private readonly lost = (): void => this.pulse.lost();
+  private readonly lost = (): void => {
+    this.gone = true;
+    this.pulse.lost();
+    this.refuse(GONE);
+  };
 
   private readonly receive = (content: unknown, buffers: unknown): void => {
     const parts = Array.isArray(buffers) ? buffers.filter((part): part is DataView => part instanceof DataView) : [];
     if (!(isFrame(content) || isReply(content)) || content.view !== this.view) return;
+    this.gone = false;
     this.pulse.heard();
     clearTimeout(this.greetTimer);
     if (isFrame(content)) this.take(content, parts[0] ?? null);
