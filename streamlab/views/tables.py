@@ -11,7 +11,7 @@ from streamlab.display import table_html
 from streamlab.views import bridge, replacing, snapshot, unattended
 from streamlab.views.comms import LiveWidget
 from streamlab.views.hearing import Hearing, running_loop
-from streamlab.views.presence import Presence
+from streamlab.views.presence import GONE, Presence
 from streamlab.views.scheduler import scheduler
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ class TableView(LiveWidget):
             return
         now = self.hearing.now_s
         if request.kind in ("hello", "do"):  # the one thing that is asked for is whether the kernel is there
-            (self.presence.hello if request.kind == "hello" else self.presence.heard)(request.view, now)
+            if request.kind == "hello":
+                self.presence.hello(request.view, now, gone=request.texts("gone", most=GONE))
+            else:
+                self.presence.heard(request.view, now)
             rid = request.text("rid") or request.kind
             self.send({"t": "reply", "view": request.view, "rid": rid, "ok": True, "data": None})
         elif request.kind == "bye":

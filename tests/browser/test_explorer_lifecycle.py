@@ -20,6 +20,23 @@ SHOW = "s = orders.stream(start='earliest')\ns"
 RUNNING = "len(sl.running())"
 PID = "__import__('os').getpid()"
 THREADS = "sorted(t.name for t in __import__('threading').enumerate() if t.name.startswith('streamlab'))"
+CLOSE_AND_OPEN = """
+async () => {
+  const {shell, commands} = window.jupyterapp;
+  const {context} = shell.currentWidget;
+  await context.save();
+  const closed = shell.currentWidget;
+  closed.close();
+  while (!closed.isDisposed) {
+    // The snapshot may have changed again meanwhile.
+    [...document.querySelectorAll('.jp-Dialog button')].find(one => one.textContent === 'Save')?.click();
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+  const panel = await commands.execute('docmanager:open', {path: context.path});
+  await panel.revealed;
+  await panel.sessionContext.ready;
+}
+"""
 PLACE = """
 root => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -139,6 +156,18 @@ def test_a_view_that_is_moved_or_loaded_again_shows_the_rows_that_were_looked_at
     again.expect_state("live")
     again.expect_column("amount", f"texts.join() === '{','.join(seen)}'")
     expect(again.button("Follow")).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_notebook_that_is_closed_and_opened_again_leaves_no_stream_behind(book: Notebook, explorer: Explorer) -> None:
+    index = activate(book, explorer)
+    book.page.evaluate(CLOSE_AND_OPEN)
+    again = Explorer(book.cell(index).locator(".sl-root"))
+    again.expect_state("live")
+    assert book.ask(RUNNING) == 1
+    book.again(index)
+    again.expect_state("live")
+    book.wait_for(f"{RUNNING} == 1")
+    book.wait_for("sl.running()[0] is s")
 
 
 def test_interrupting_a_cell_leaves_the_stream_alone(book: Notebook, explorer: Explorer) -> None:

@@ -312,6 +312,21 @@ test('while the kernel is silent no place shows what flowed before it fell silen
   vi.useRealTimers();
 });
 
+test('a node of the pipeline that is selected elsewhere comes into sight', () => {
+  const { head, pipe } = examples.toView.frame;
+  const nodes = [...pipe.nodes, { ...pipe.nodes[1], id: 'processor:last', name: 'last', label: 'last' }];
+  show({ head, pipe: { nodes } });
+  const steps = el.querySelector<HTMLElement>('.sl-steps');
+  const last = [...el.querySelectorAll<HTMLElement>('.sl-node')].at(-1);
+  if (!steps || !last) throw new Error('no pipeline');
+  steps.getBoundingClientRect = () => new DOMRect(0, 0, 300, 40);
+  last.getBoundingClientRect = () => new DOMRect(900, 0, 100, 40);
+  const selected = { ...ui(), selected: { kind: 'processor', name: 'last' } };
+  model.set('ui', selected);
+  model.emit('change:ui');
+  expect(steps.scrollLeft).toBe(700);
+});
+
 test('without a kernel the graph is not said to be on its way', () => {
   show({ head: examples.toView.frame.head });
   const said = (): string | undefined =>

@@ -11,6 +11,9 @@ interface Layout {
 }
 /** One for the page: starting the layout engine takes longer than using it. */
 const PAGE = globalThis as { streamlabLayout?: Promise<Layout> | undefined };
+/** A picture that is too wide for its place is made smaller, but not so much that it can't be read: then it scrolls. */
+const SMALLEST = 0.7;
+const PIXELS_PER_POINT = 4 / 3;
 const STATES = ['ok', 'off', 'bad'] as const;
 
 export interface GraphTab {
@@ -95,6 +98,7 @@ async function layout(context: Context): Promise<Layout> {
 
 /** Nodes that stand in the pipeline become buttons; the rest is a picture. */
 function prepare(context: Context, picture: SVGSVGElement, processors: Graph['processors']): void {
+  picture.style.minWidth = `${Math.round(parseFloat(picture.getAttribute('width') ?? '0') * PIXELS_PER_POINT * SMALLEST)}px`;
   setAttribute(picture, 'role', 'group');
   setAttribute(picture, 'aria-label', 'Stream graph');
   for (const link of picture.querySelectorAll('a')) link.replaceWith(...link.childNodes);

@@ -225,6 +225,24 @@ test('hello is said again, after longer and longer waits, until the kernel is he
   expect(hellos()).toBe(3);
 });
 
+test('a view that cannot say bye any more is told of by the next hello', () => {
+  link.open(14);
+  expect(model.of('hello')[0]).toMatchObject({ gone: [] });
+  model.send = () => {
+    throw new Error('Cannot send');
+  };
+  link.close();
+  const other = new TestModel();
+  const next = new Link(
+    other,
+    () => undefined,
+    () => undefined,
+  );
+  next.open(14);
+  expect(other.of('hello')[0]).toMatchObject({ gone: [link.view] });
+  next.close();
+});
+
 test('hello at first, questions in between, bye at last, and then nothing', async () => {
   link.open(14);
   signOfLife();

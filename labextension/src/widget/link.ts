@@ -49,6 +49,10 @@ function pageKeepsViews(): boolean {
   return document.documentElement.dataset.streamlabKeeps === 'true';
 }
 
+/** Views of this page that went without a bye, because their notebook had let go of the kernel: the next hello tells of them. */
+const PAGE = globalThis as { streamlabUnsaid?: string[] };
+const UNSAID = 50;
+
 export class Link {
   readonly view = Math.random().toString(36).slice(2, 12);
   /** False where requests wait for the running cell. */
@@ -89,14 +93,14 @@ export class Link {
   }
 
   greet(wait = GREET_MS): void {
-    this.send('hello', { rows: this.rows, keeps: pageKeepsViews() });
+    this.send('hello', { rows: this.rows, keeps: pageKeepsViews(), gone: PAGE.streamlabUnsaid ?? [] });
     clearTimeout(this.greetTimer);
     this.greetTimer = setTimeout(() => this.greet(wait * 2), wait);
   }
 
   close(): void {
     if (this.closed) return;
-    this.send('bye');
+    if (!this.send('bye')) PAGE.streamlabUnsaid = [...(PAGE.streamlabUnsaid ?? []), this.view].slice(-UNSAID);
     this.closed = true;
     this.pulse.stop();
     clearTimeout(this.greetTimer);
@@ -116,12 +120,14 @@ export class Link {
     this.pending.clear();
   }
 
-  send(t: string, fields: object = {}): void {
-    if (this.closed) return;
+  /** False where the comm is gone: together with the kernel, or with the notebook. */
+  send(t: string, fields: object = {}): boolean {
+    if (this.closed) return false;
     try {
       this.model.send({ t, view: this.view, ...fields });
+      return true;
     } catch {
-      // The comm is gone together with the kernel: nobody is left to tell.
+      return false;
     }
   }
 
