@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-STATIC = [f"streamlab/views/static/{name}" for name in ("cm.js", "explorer.css", "explorer.js", "viz.js")]
+STATIC = [f"streamlab/views/static/{name}" for name in ("cm.js", "explorer.css", "explorer.js", "table.js", "viz.js")]
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = join(root, 'src', 'widget');
 const target = join(root, '..', 'streamlab', 'views', 'static');
 
-// explorer.js is a synced trait: it travels once for each widget. The others are fetched once for each page.
-const ENTRIES = { explorer: 'index.ts', cm: 'cm.ts', viz: 'viz.ts' };
+// explorer.js and table.js are synced traits: they travel once for each widget. The others are fetched once for each page.
+const ENTRIES = { explorer: 'index.ts', table: 'table.ts', cm: 'cm.ts', viz: 'viz.ts' };
 const EXPLORER_LIMIT = 100 * 1024;
 
 await build({

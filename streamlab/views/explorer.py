@@ -19,7 +19,7 @@ from streamlab.views.frames_out import FrameMaker
 from streamlab.views.graphs import GraphSection
 from streamlab.views.hearing import Hearing, running_loop
 from streamlab.views.order import Order
-from streamlab.views.presence import Presence, Sent, View
+from streamlab.views.presence import GONE, Presence, Sent, View
 from streamlab.views.scheduler import scheduler
 from streamlab.views.session import AT_REST, ShownStream, shown
 from streamlab.views.ui import PLAIN, checked
@@ -103,7 +103,13 @@ class Explorer(LiveWidget):
         self.hears_always = self.hears_always or bridge.over_subshells()
         now = self.hearing.now_s
         if request.kind == "hello":
-            self.presence.hello(request.view, now, keeps=request.flag("keeps"), rows=request.number("rows", View.count))
+            self.presence.hello(
+                request.view,
+                now,
+                keeps=request.flag("keeps"),
+                rows=request.number("rows", View.count),
+                gone=request.texts("gone", most=GONE),
+            )
             self._frames.forget(request.view)
             return
         if request.kind in ("bye", "away"):

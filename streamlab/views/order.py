@@ -60,7 +60,7 @@ class Order:
     Attributes
     ----------
     problem : tuple of (str, str) or None
-        What is wrong with the filter, and "alarm"; the order is then the one before.
+        What is wrong with the filter, and "alarm"; the filter is then the one before.
     """
 
     def __init__(self, window: Window) -> None:
@@ -81,21 +81,26 @@ class Order:
         self._changes = 0
 
     def arrange(self, *, filter_text: str, brush: Sequence[float] | None, sort: Sequence[str] | None) -> None:
-        """Show what passes a filter and lies in a time range (milliseconds), in the order of a column ("asc" or "desc")."""
-        wanted = (filter_text, None if brush is None else (brush[0], brush[1]), None if sort is None else (sort[0], sort[1]))
-        if wanted == self._wanted:
-            return
+        """Show what passes a filter and lies in a time range (milliseconds), in the order of a column ("asc" or "desc").
+
+        In the place of a filter that cannot be read the one before goes on.
+        """
+        within = None if brush is None else (brush[0], brush[1])
         try:
-            test = _test(filter_text, wanted[1])
+            test, self.problem = _test(filter_text, within), None
         except InvalidValue as error:
             self.problem = (str(error), "alarm")
+            filter_text = self._wanted[0]
+            test = _test(filter_text, within)
+        wanted = (filter_text, within, None if sort is None else (sort[0], sort[1]))
+        if wanted == self._wanted:
             return
         with self._lock:
             if wanted[:2] != self._wanted[:2]:
                 self._test, self._found, self._gone, self._next = test, array("q"), 0, 0
             self._sort = None if wanted[2] is None else (wanted[2][0], wanted[2][1] == "desc")
             self._sorting, self._sorted, self._sorted_revision = None, (), -1
-            self._wanted, self.problem = wanted, None
+            self._wanted = wanted
             self._era += 1
             self._changes += 1
 

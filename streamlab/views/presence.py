@@ -8,10 +8,25 @@ after minutes, and only minutes in which the kernel could hear are counted.
 from __future__ import annotations
 
 import threading
+import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-__all__ = ["ACK_S", "ASK_FROM", "GRACE_S", "MAX_BYTES", "MAX_ROOM", "STALE_S", "UNSEEN_S", "Presence", "Sent", "Verdict", "View"]
+__all__ = [
+    "ACK_S",
+    "ASK_FROM",
+    "GONE",
+    "GRACE_S",
+    "MAX_BYTES",
+    "MAX_ROOM",
+    "STALE_S",
+    "UNSEEN_S",
+    "Presence",
+    "Sent",
+    "Verdict",
+    "View",
+]
 
 Verdict = Literal["stay", "stop", "pause"]
 GRACE_S = 5.0
@@ -29,8 +44,12 @@ ASK_FROM = 20
 MAX_BYTES = 400_000
 """While so many bytes are under way there is room for no more; it is asked from the half of it on."""
 
+GONE = 50
+"""So many views that could not say bye are told of in a hello."""
 REMEMBERED = 1_000
 """So many views that said bye are remembered."""
+_all: weakref.WeakSet[Presence] = weakref.WeakSet()
+_all_lock = threading.Lock()
 
 
 class Sent(NamedTuple):
@@ -119,13 +138,19 @@ class Presence:
         self._quiet_since_s = now_s
         self._greeted = False
         self._away = False
+        self._replaced = False
+        self._closed: frozenset[str] = frozenset()
         self._gone: dict[str, bool] = {}  # by name, whether it may come back
+        with _all_lock:
+            _all.add(self)
 
-    def hello(self, name: str, now_s: float, *, keeps: bool = False, rows: int = View.count) -> View:
+    def hello(self, name: str, now_s: float, *, keeps: bool = False, rows: int = View.count, gone: Iterable[str] = ()) -> View:
         """Take a view in, and say everything to it. What it told of itself before stays true: a hello may come late, or twice.
 
-        One that comes after its bye was sent before it, and waited behind a cell.
+        One that comes after its bye was sent before it, and waited behind a cell. It brings the names of views, of any explorer,
+        that could not say bye: their notebook was closed.
         """
+        _note_closed(frozenset(gone))
         if not self._gone.get(name, True):
             return View()
         with self._lock:
@@ -151,13 +176,14 @@ class Presence:
             if len(self._gone) > REMEMBERED:
                 del self._gone[next(iter(self._gone))]
             if not self.views:
-                self._quiet_since_s, self._away = now_s, away
+                self._quiet_since_s, self._away = now_s, away and not self._replaced
 
     def taken_away(self, now_s: float) -> None:
         """Expect no view any more: a cell shows something else in its place. Views that are there say bye themselves."""
         with self._lock:
-            if not self._greeted:
-                self._greeted, self._quiet_since_s = True, now_s
+            self._replaced = True
+            if not self._greeted or (self._away and not self.views):
+                self._greeted, self._away, self._quiet_since_s = True, False, now_s
 
     def heard(self, name: str, now_s: float) -> View:
         """Note a sign of life; who is not known is taken in, but not who said bye: what comes later was said before."""
@@ -187,6 +213,9 @@ class Presence:
 
     def verdict(self, now_s: float) -> Verdict:
         """Tell what is to become of a stream that showing had started."""
+        for name in self._closed:
+            self.away(name, now_s)
+        self._closed = frozenset()
         with self._lock:
             if self.views:
                 latest = max(view.heard_s for view in self.views.values())
@@ -195,3 +224,12 @@ class Presence:
                 return "pause" if now_s - self._quiet_since_s > STALE_S else "stay"
             patience = GRACE_S if self._greeted else UNSEEN_S
             return "stop" if now_s - self._quiet_since_s > patience else "stay"
+
+
+def _note_closed(names: frozenset[str]) -> None:
+    """Have each presence let go of its views of these names, in its own time."""
+    if not names:
+        return
+    with _all_lock:
+        for presence in list(_all):
+            presence._closed = presence._closed | (names & presence.views.keys())

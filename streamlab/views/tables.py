@@ -11,7 +11,7 @@ from streamlab.display import table_html
 from streamlab.views import bridge, replacing, snapshot, unattended
 from streamlab.views.comms import LiveWidget
 from streamlab.views.hearing import Hearing, running_loop
-from streamlab.views.presence import Presence
+from streamlab.views.presence import GONE, Presence
 from streamlab.views.scheduler import scheduler
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TableView"]
 
-SCRIPT = Path(__file__).parent / "table.js"
+SCRIPT = Path(__file__).parent / "static" / "table.js"
 EVERY_S = 1.0
 """It is drawn anew so often at most."""
 
@@ -59,8 +59,13 @@ class TableView(LiveWidget):
         if request is None:
             return
         now = self.hearing.now_s
-        if request.kind == "hello":
-            self.presence.hello(request.view, now)
+        if request.kind in ("hello", "do"):  # the one thing that is asked for is whether the kernel is there
+            if request.kind == "hello":
+                self.presence.hello(request.view, now, gone=request.texts("gone", most=GONE))
+            else:
+                self.presence.heard(request.view, now)
+            rid = request.text("rid") or request.kind
+            self.send({"t": "reply", "view": request.view, "rid": rid, "ok": True, "data": None})
         elif request.kind == "bye":
             self.presence.bye(request.view, now)
         elif request.kind == "away":

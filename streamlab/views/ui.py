@@ -21,6 +21,7 @@ PLAIN: dict[str, Any] = {
     "brush": None,
     "hidden": [],
     "widths": {},
+    "at": None,
 }
 """How an explorer begins."""
 
@@ -39,6 +40,7 @@ def checked(given: object) -> dict[str, Any]:
         "brush": _brush(state.get("brush")),
         "hidden": [name for name in hidden if isinstance(name, str)][:MAX_COLUMNS] if isinstance(hidden, list) else [],
         "widths": {name: width for name, width in widths.items() if _is_width(width)} if isinstance(widths, Mapping) else {},
+        "at": _at(state.get("at")),
     }
 
 
@@ -63,6 +65,13 @@ def _brush(given: object) -> list[float] | None:
     if not isinstance(given, list) or len(given) != 2:  # noqa: PLR2004
         return None
     return sorted(given) if all(isinstance(edge, int | float) and abs(edge) <= LATEST_MS for edge in given) else None
+
+
+def _at(given: object) -> list[float] | None:
+    """Return the era and the number of the row on top of the table."""
+    if not isinstance(given, list) or len(given) != 2:  # noqa: PLR2004
+        return None
+    return given if all(isinstance(number, int | float) and 0 <= number < 2**53 for number in given) else None
 
 
 def _is_width(width: object) -> bool:

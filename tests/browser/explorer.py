@@ -95,6 +95,17 @@ index => {
   window.jupyterapp.commands.execute('notebook:run-all-below');
 }
 """
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
+SUBSHELLS_COME_LATE = """
+() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const create = kernel.requestCreateSubshell.bind(kernel);
+  kernel.requestCreateSubshell = (...given) => {
+    const future = create(...given);
+    return {done: new Promise(resolve => setTimeout(resolve, 1000)).then(() => future.done)};
+  };
+}
+"""
 SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 ASK = """
 async code => {

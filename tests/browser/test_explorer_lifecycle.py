@@ -9,7 +9,7 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.explorer import FILLED, Explorer
+from tests.browser.explorer import FILLED, RESTART, SUBSHELLS_COME_LATE, Explorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,16 +19,22 @@ if TYPE_CHECKING:
 SHOW = "s = orders.stream(start='earliest')\ns"
 RUNNING = "len(sl.running())"
 PID = "__import__('os').getpid()"
-RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
 THREADS = "sorted(t.name for t in __import__('threading').enumerate() if t.name.startswith('streamlab'))"
-SUBSHELLS_COME_LATE = """
-() => {
-  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-  const create = kernel.requestCreateSubshell.bind(kernel);
-  kernel.requestCreateSubshell = (...given) => {
-    const future = create(...given);
-    return {done: new Promise(resolve => setTimeout(resolve, 1000)).then(() => future.done)};
-  };
+CLOSE_AND_OPEN = """
+async () => {
+  const {shell, commands} = window.jupyterapp;
+  const {context} = shell.currentWidget;
+  await context.save();
+  const closed = shell.currentWidget;
+  closed.close();
+  while (!closed.isDisposed) {
+    // The snapshot may have changed again meanwhile.
+    [...document.querySelectorAll('.jp-Dialog button')].find(one => one.textContent === 'Save')?.click();
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+  const panel = await commands.execute('docmanager:open', {path: context.path});
+  await panel.revealed;
+  await panel.sessionContext.ready;
 }
 """
 PLACE = """
@@ -133,6 +139,37 @@ def test_a_reload_of_the_page_does_not_stop_the_stream(book: Notebook, explorer:
     book.wait_for(f"{RUNNING} == 0")
 
 
+def test_a_view_that_is_moved_or_loaded_again_shows_the_rows_that_were_looked_at(book: Notebook, explorer: Explorer) -> None:
+    explorer.expect_column("amount", "texts.includes('299') || texts.includes('298')")
+    explorer.grid.focus()
+    for _ in range(6):
+        book.page.keyboard.press("PageUp")
+    seen = explorer.expect_column("amount", "texts.length > 3 && texts.every(text => text > 0 && text < 290)")
+    index = activate(book, explorer)
+    book.command("notebook:move-cell-up")
+    moved = Explorer(book.cell(index - 1).locator(".sl-root"))
+    moved.expect_state("live")
+    moved.expect_column("amount", f"texts.join() === '{','.join(seen)}'")
+    book.command("docmanager:save")
+    book.open()
+    again = Explorer(book.cell(index - 1).locator(".sl-root"))
+    again.expect_state("live")
+    again.expect_column("amount", f"texts.join() === '{','.join(seen)}'")
+    expect(again.button("Follow")).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_notebook_that_is_closed_and_opened_again_leaves_no_stream_behind(book: Notebook, explorer: Explorer) -> None:
+    index = activate(book, explorer)
+    book.page.evaluate(CLOSE_AND_OPEN)
+    again = Explorer(book.cell(index).locator(".sl-root"))
+    again.expect_state("live")
+    assert book.ask(RUNNING) == 1
+    book.again(index)
+    again.expect_state("live")
+    book.wait_for(f"{RUNNING} == 1")
+    book.wait_for("sl.running()[0] is s")
+
+
 def test_interrupting_a_cell_leaves_the_stream_alone(book: Notebook, explorer: Explorer) -> None:
     cell = book.start_sleeping()
     book.interrupt()
@@ -151,6 +188,13 @@ def test_a_new_kernel_has_nothing_of_the_old_one(book: Notebook, explorer: Explo
     # The old view does nothing any more, and says so at once.
     explorer.expect_state("silent")
     expect(explorer.button("Pause")).to_be_disabled()
+    explorer.tab("Graph").click()
+    expect(explorer.root.get_by_role("tabpanel", name="Graph")).to_contain_text("Run the cell again")
+    explorer.tab("Messages").click()
+    explorer.grid.focus()
+    for key in ("End", "Enter"):
+        book.page.keyboard.press(key)
+    expect(explorer.root.get_by_role("region", name="Message")).to_contain_text("Run the cell again")
     book.run(FILLED)
     assert book.ask(PID) != pid
     assert not psutil.pid_exists(pid)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.browser.explorer import RESTART, SUBSHELLS_COME_LATE
+
 if TYPE_CHECKING:
     from tests.browser.explorer import Notebook
 
@@ -18,6 +20,14 @@ for topic in (users, logins): await topic.declare()
 await users.send(key="ada", value={"name": "Ada", "plan": "gold"})
 await users.send(key="bob", value={"name": "<img src=x onerror=document.title='broken'>", "plan": None})
 table = app.table(users)
+"""
+GROWING = """
+import asyncio, threading
+async def grow():
+    for i in range(1_000_000):
+        await users.send(key="ada", value={"name": "Ada", "plan": i})
+        await asyncio.sleep(0.1)
+threading.Thread(target=lambda: asyncio.run(grow()), daemon=True).start()
 """
 
 
@@ -60,3 +70,20 @@ def test_a_stream_joined_with_it_shows_both_sides_and_what_was_not_found(book: N
     expect(explorer.root.locator("svg").filter(has_text="table users")).to_be_visible()
     explorer.press("Stop")
     explorer.expect_state("stopped")
+
+
+def test_a_table_that_is_drawn_before_there_is_a_subshell_is_alive_while_the_next_cell_sleeps(book: Notebook) -> None:
+    book.page.evaluate(RESTART)
+    book.run(USERS + GROWING)
+    book.page.evaluate(SUBSHELLS_COME_LATE)
+    shows, sleeps = book.add("table"), book.add("import time\ntime.sleep(60)")
+    book.start_from(shows)
+    ada = book.cell(shows).get_by_role("region", name="Table: users").locator("tr").filter(has_text="ada")
+    expect(book.cell(sleeps).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    for _ in range(3):
+        expect(ada).not_to_have_text(ada.inner_text())
+    book.interrupt()
+    expect(book.cell(sleeps)).to_contain_text("KeyboardInterrupt")
+    # A table without a kernel does not look alive.
+    book.page.evaluate(RESTART)
+    expect(book.cell(shows).get_by_role("status")).to_contain_text("run the cell again")

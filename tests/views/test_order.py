@@ -118,8 +118,21 @@ async def test_a_bad_filter_is_told_and_the_order_stays(app: sl.App) -> None:
     assert order.problem is not None
     assert "cannot read" in order.problem[0]
     assert values(order) == [8, 9]
+    order.arrange(filter_text="value > >", brush=None, sort=["value", "desc"])
+    assert order.problem is not None
+    assert values(settle(order)) == [9, 8]
     order.arrange(filter_text="", brush=None, sort=None)
     assert order.problem is None
+
+
+async def test_what_was_wrong_with_a_filter_is_over_when_the_one_before_comes_back(app: sl.App) -> None:
+    order = Order(window_of(app, range(10)))
+    for before in ("", "value > 7"):
+        order.arrange(filter_text=before, brush=None, sort=None)
+        order.arrange(filter_text="value > >", brush=None, sort=None)
+        assert order.problem is not None
+        order.arrange(filter_text=before, brush=None, sort=None)
+        assert order.problem is None
 
 
 async def test_numbers_of_any_kind_are_sorted_by_value_and_what_cannot_be_compared_comes_after(app: sl.App) -> None:

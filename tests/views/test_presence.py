@@ -199,3 +199,30 @@ def test_what_a_page_that_was_loaded_again_takes_away_is_gone() -> None:
     presence.hello("after", 2)
     presence.bye("after", 3)
     assert presence.verdict(3 + GRACE_S + 0.1) == "stop"
+
+
+def test_a_view_whose_notebook_was_closed_is_told_of_by_the_next_hello_of_any_explorer() -> None:
+    closed, other = Presence(), Presence()
+    closed.hello("a", 0.0)
+    other.hello("b", 0.0, gone=("a", "unknown"))
+    assert closed.verdict(1.0) == "stay"
+    assert not closed.views
+    # As with a page that was loaded again: it may be drawn anew.
+    assert closed.verdict(STALE_S) == "stay"
+    assert closed.verdict(STALE_S + 2) == "pause"
+    assert closed.hello("c", STALE_S + 3).seen
+    assert closed.verdict(STALE_S + 3) == "stay"
+
+
+def test_what_a_page_left_behind_is_stopped_once_its_cell_shows_something_else() -> None:
+    for names in (("a",), ()):
+        presence = Presence()
+        presence.hello("a", 0.0)
+        if names:  # it is told of late
+            presence.taken_away(1.0)
+            Presence().hello("b", 0.0, gone=names)
+        else:
+            presence.away("a", 0.5)
+            presence.taken_away(1.0)
+        assert presence.verdict(1.0) == "stay"
+        assert presence.verdict(1.1 + GRACE_S) == "stop"

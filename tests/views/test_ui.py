@@ -37,6 +37,7 @@ def test_a_state_that_makes_sense_stays() -> None:
         "brush": [1, 2],
         "hidden": ["key"],
         "widths": {"amount": 80},
+        "at": [3, 1200],
     }
     assert checked(state) == state
 

@@ -32,7 +32,7 @@ export function batchesTab(context: Context): BatchesTab {
   const empty = h(
     'div',
     { class: 'sl-empty' },
-    'No batch yet. A stream with take(100, within=1) shows each batch here as it comes.',
+    'The batches of a take are shown by stream.take(100, within=1).live(), each as it comes.',
   );
   const bar = h(
     'div',
@@ -52,6 +52,7 @@ export function batchesTab(context: Context): BatchesTab {
   return {
     element,
     update: batch => {
+      if (batch.number === null) setText(empty, 'No batch yet. Each is shown as it comes.');
       if (batch.number === null) return;
       stepping = batch.stepping;
       bar.hidden = false;

@@ -50,6 +50,12 @@ export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = 
   return element;
 }
 
+/** A text of its own that scrolls, with a name; bytes as hexadecimal digits keep their lines. */
+export function textBlock(label: string, text = '', hex = false): HTMLPreElement {
+  const props = { class: `sl-text${hex ? ' sl-hex' : ''}`, role: 'group', tabindex: 0, 'aria-label': label, dir: 'auto' };
+  return h('pre', props, text);
+}
+
 export function setAttribute(element: Element, name: string, value: Value): void {
   const aria = name.startsWith('aria-') || name === 'draggable' || name === 'spellcheck';
   if (value === null || value === undefined || (value === false && !aria)) element.removeAttribute(name);

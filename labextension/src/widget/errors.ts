@@ -1,7 +1,7 @@
 /** The tab of the errors: each bad record and each failure of a processor, with its traceback; some can be retried. */
 import type { Context } from './context';
 import { messageOf, needsKernel } from './context';
-import { button, h, setText } from './dom';
+import { button, h, setText, textBlock } from './dom';
 import { bytes, count, grouped, moment, when } from './format';
 import type { Errors, Failure } from './protocol';
 import { isErrorDetail, isErrorRows, isRetried } from './replies';
@@ -173,9 +173,7 @@ async function openDetail(context: Context, index: number, place: HTMLElement): 
 }
 
 function detailParts(context: Context, detail: ErrorDetail): HTMLElement[] {
-  const parts: HTMLElement[] = [
-    h('pre', { class: 'sl-text', tabindex: 0, 'aria-label': 'Traceback' }, detail.traceback || detail.message),
-  ];
+  const parts: HTMLElement[] = [textBlock('Traceback', detail.traceback || detail.message)];
   const { processor } = detail;
   if (processor !== null)
     parts.push(
@@ -196,5 +194,5 @@ function detailParts(context: Context, detail: ErrorDetail): HTMLElement[] {
 /** Text where it is text, else bytes. */
 function rawText(raw: Raw, label: string): HTMLElement {
   const rest = raw.withheld ? `\n… ${bytes(raw.size)} in all` : '';
-  return h('pre', { class: 'sl-text', tabindex: 0, 'aria-label': label, dir: 'auto' }, (raw.utf8 ? raw.text : raw.hex) + rest);
+  return textBlock(label, (raw.utf8 ? raw.text : raw.hex) + rest, !raw.utf8);
 }

@@ -136,6 +136,32 @@ test('rows that leave the window while they are in sight stay there, and it is s
   expect(texts()[0]).toContain('2,500');
 });
 
+const again = (): void => {
+  close();
+  model.sent.length = 0;
+  close = widget.render({ model, el });
+};
+
+test('a view that is drawn anew begins at the rows that were looked at, however far the window slid meanwhile', () => {
+  const first = (): number => Number(el.querySelector('.sl-row')?.getAttribute('aria-rowindex'));
+  show(slid(0, 960), block(960));
+  for (let i = 0; i < 40; i += 1) press('PageUp');
+  const before = first();
+  again();
+  show(slid(100, 860), block(960));
+  expect(first()).toBe(before - 100);
+});
+
+test('a view that is drawn anew and does not follow begins at the newest rows where nothing is known of what was looked at', () => {
+  show(slid(0, 960), block(960));
+  press('f');
+  again();
+  const before = ui();
+  expect(before.follow).toBe(false);
+  show(slid(0, 960, { era: 7 }), block(960));
+  expect(texts().at(-1)).toContain('999');
+});
+
 test.each(['Home', 'f'])('%s goes on from rows that have left', key => {
   show(slid(0, 960), block(960));
   press('f');
@@ -284,6 +310,32 @@ test('while the kernel is silent no place shows what flowed before it fell silen
   expect(flows()).not.toContain(true);
   expect(['.sl-badge', '.sl-node', '.sl-statusline span'].map(one => visible(one)[0])).toEqual([true, true, true]);
   vi.useRealTimers();
+});
+
+test('a node of the pipeline that is selected elsewhere comes into sight', () => {
+  const { head, pipe } = examples.toView.frame;
+  const nodes = [...pipe.nodes, { ...pipe.nodes[1], id: 'processor:last', name: 'last', label: 'last' }];
+  show({ head, pipe: { nodes } });
+  const steps = el.querySelector<HTMLElement>('.sl-steps');
+  const last = [...el.querySelectorAll<HTMLElement>('.sl-node')].at(-1);
+  if (!steps || !last) throw new Error('no pipeline');
+  steps.getBoundingClientRect = () => new DOMRect(0, 0, 300, 40);
+  last.getBoundingClientRect = () => new DOMRect(900, 0, 100, 40);
+  const selected = { ...ui(), selected: { kind: 'processor', name: 'last' } };
+  model.set('ui', selected);
+  model.emit('change:ui');
+  expect(steps.scrollLeft).toBe(700);
+});
+
+test('without a kernel the graph is not said to be on its way', () => {
+  show({ head: examples.toView.frame.head });
+  const said = (): string | undefined =>
+    el.querySelector('.sl-graph')?.parentElement?.querySelector('[role=status]')?.textContent;
+  expect(said()).toBe('Drawing the graph…');
+  model.emit('comm_live_update');
+  expect(said()).toContain('Run the cell again');
+  show({ head: examples.toView.frame.head });
+  expect(said()).toBe('Drawing the graph…');
 });
 
 test('a stream that is over offers to restart', () => {

@@ -194,6 +194,7 @@ function build(model: Model, link: Link, signal: AbortSignal, root: HTMLElement)
     setClass(root, 'sl-silent', !now);
     subshells.update();
     bar.answers();
+    graph.answers();
     for (const one of root.querySelectorAll<HTMLFieldSetElement>('.sl-needs')) one.disabled = kernelGone(context);
   };
   return { handlers, ui, answers };

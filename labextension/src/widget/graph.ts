@@ -1,6 +1,6 @@
 /** The tab of the graph: laid out only when the topology changed; rates and states are patched into the picture. */
 import type { Context } from './context';
-import { messageOf } from './context';
+import { kernelGone, messageOf } from './context';
 import { asset } from './assets';
 import { button, h, OWN_KEYS, setAttribute, setText, svg } from './dom';
 import { movable } from './pipeline';
@@ -11,17 +11,25 @@ interface Layout {
 }
 /** One for the page: starting the layout engine takes longer than using it. */
 const PAGE = globalThis as { streamlabLayout?: Promise<Layout> | undefined };
+/** A picture that is too wide for its place is made smaller, but not so much that it can't be read: then it scrolls. */
+const SMALLEST = 0.7;
+const PIXELS_PER_POINT = 4 / 3;
 const STATES = ['ok', 'off', 'bad'] as const;
 
 export interface GraphTab {
   readonly element: HTMLElement;
   update(graph: Graph): void;
   shown(on: boolean): void;
+  /** The kernel fell silent, or is heard again. */
+  answers(): void;
 }
+
+const DRAWING = 'Drawing the graph…';
+const NO_KERNEL = 'There is no graph without the kernel, and it does not answer. Run the cell again to see the stream.';
 
 export function graphTab(context: Context): GraphTab {
   const place = h('div', { class: 'sl-graph' });
-  const status = h('div', { class: 'sl-empty', role: 'status' }, 'Drawing the graph…');
+  const status = h('div', { class: 'sl-empty', role: 'status' });
   const element = h('div', { class: 'sl-scroll' }, status, place);
   let dot = '';
   let drawnDot = '';
@@ -29,6 +37,12 @@ export function graphTab(context: Context): GraphTab {
   let processors: Graph['processors'] = {};
   let visible = false;
   let busy = false;
+
+  /** Why there is no picture yet. */
+  function explain(): void {
+    status.hidden = place.childElementCount > 0;
+    status.replaceChildren(kernelGone(context) ? NO_KERNEL : DRAWING);
+  }
 
   async function layOut(): Promise<void> {
     if (busy || dot === '' || dot === drawnDot) return;
@@ -53,6 +67,7 @@ export function graphTab(context: Context): GraphTab {
     if (dot !== drawnDot) void layOut();
   }
 
+  explain();
   return {
     element,
     update: graph => {
@@ -66,6 +81,12 @@ export function graphTab(context: Context): GraphTab {
       if (on && dot !== drawnDot) void layOut();
       else if (on) patch(place, marks);
     },
+    answers: () => {
+      // What could not be drawn without the kernel is tried again with it.
+      if (!status.hidden) drawnDot = '';
+      explain();
+      if (visible && !kernelGone(context)) void layOut();
+    },
   };
 }
 
@@ -77,6 +98,7 @@ async function layout(context: Context): Promise<Layout> {
 
 /** Nodes that stand in the pipeline become buttons; the rest is a picture. */
 function prepare(context: Context, picture: SVGSVGElement, processors: Graph['processors']): void {
+  picture.style.minWidth = `${Math.round(parseFloat(picture.getAttribute('width') ?? '0') * PIXELS_PER_POINT * SMALLEST)}px`;
   setAttribute(picture, 'role', 'group');
   setAttribute(picture, 'aria-label', 'Stream graph');
   for (const link of picture.querySelectorAll('a')) link.replaceWith(...link.childNodes);

@@ -21,6 +21,8 @@ import { uniqueId } from './dom';
 /** So many fields travel with a row at most. */
 const SENT = 56;
 const BESIDE = 8;
+/** Where the table stands is kept when it has stood there for so long. */
+const NOTE_MS = 300;
 
 export class Grid {
   readonly store = new RowStore();
@@ -40,6 +42,9 @@ export class Grid {
   private pressed = false;
   private late: [Rows, DataView | null] | null = null;
   private toTop = false;
+  /** Where this view said last that its table stands. */
+  private noted = '';
+  private noteTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly context: Context) {
     this.rows = new GridRows(uniqueId('row'), this.store, this.columns);
@@ -66,7 +71,10 @@ export class Grid {
     context.ui.listen((now, before) => this.interfaceChanged(now, before));
     const sizes = new ResizeObserver(() => this.resized());
     sizes.observe(this.element);
-    context.signal.addEventListener('abort', () => sizes.disconnect());
+    context.signal.addEventListener('abort', () => {
+      sizes.disconnect();
+      this.note();
+    });
   }
 
   /** A block of rows came, in a frame or as an answer. */
@@ -99,14 +107,35 @@ export class Grid {
 
   private take(section: Rows, buffer: DataView | null): void {
     this.late = null;
+    const isFirst = this.store.era < 0;
     const moved = this.store.accept(section, buffer);
     this.scroll.total = this.store.total;
     if (this.context.ui.get().follow) this.scroll.moveTo(Infinity);
+    else if (isFirst) this.scroll.moveTo(this.begin());
     else if (this.toTop && moved === null) this.scroll.moveTo(0);
     else this.scroll.moveTo(this.scroll.top - (moved ?? 0));
     this.toTop &&= moved !== null;
     if (this.active >= 0) this.active = moved === null ? -1 : Math.max(-1, this.active - moved);
     this.draw();
+  }
+
+  /** The row that was on top in an earlier view of this explorer; the last ones where that says nothing any more. */
+  private begin(): number {
+    const { at } = this.context.ui.get();
+    if (at === null || (at[0] !== this.store.era && this.store.order !== 'sorted')) return Infinity;
+    return at[1] - this.store.base;
+  }
+
+  /** Keep where the table stands. Only what changed here is told: the other views of the explorer stand elsewhere. */
+  private note(): void {
+    clearTimeout(this.noteTimer);
+    const { store, scroll } = this;
+    if (this.context.ui.get().follow || store.era < 0) return;
+    const number = Number((store.base + scroll.top).toFixed(2));
+    const key = store.order === 'sorted' ? `${number}` : `${store.era}:${number}`;
+    if (key === this.noted) return;
+    this.noted = key;
+    this.context.ui.patch({ at: [store.era, number] });
   }
 
   /** The top row is to stay in sight, is here, and has left the window. */
@@ -131,6 +160,8 @@ export class Grid {
       follow: this.context.ui.get().follow,
       ...this.fields(sight.columns),
     });
+    clearTimeout(this.noteTimer);
+    this.noteTimer = setTimeout(() => this.note(), NOTE_MS);
     this.onDraw();
   }
 

@@ -191,6 +191,18 @@ test('a kernel that is restarted is gone at once, until it is heard', () => {
   expect(heard).toEqual([false, true]);
 });
 
+test('what is asked of a kernel that is gone is refused at once, and asked again once it is heard', async () => {
+  link.open(14);
+  const pending = expect(link.request('open')).rejects.toThrow('Run the cell again');
+  model.emit('comm_live_update');
+  await pending;
+  await expect(link.request('copy')).rejects.toThrow('Run the cell again');
+  signOfLife();
+  const asked = link.request('copy');
+  answer();
+  await asked;
+});
+
 test('a page that slept does not take its own sleep for silence', () => {
   link.open(14);
   signOfLife();
@@ -211,6 +223,24 @@ test('hello is said again, after longer and longer waits, until the kernel is he
   signOfLife();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(hellos()).toBe(3);
+});
+
+test('a view that cannot say bye any more is told of by the next hello', () => {
+  link.open(14);
+  expect(model.of('hello')[0]).toMatchObject({ gone: [] });
+  model.send = () => {
+    throw new Error('Cannot send');
+  };
+  link.close();
+  const other = new TestModel();
+  const next = new Link(
+    other,
+    () => undefined,
+    () => undefined,
+  );
+  next.open(14);
+  expect(other.of('hello')[0]).toMatchObject({ gone: [link.view] });
+  next.close();
 });
 
 test('hello at first, questions in between, bye at last, and then nothing', async () => {

@@ -24,6 +24,8 @@ interface Pending {
   timer: ReturnType<typeof setTimeout>;
 }
 
+/** Asks whether the kernel is there. */
+const PING = 'ping';
 const PATIENCE_MS = 15_000;
 const BUSY_PATIENCE_MS = 10 * 60_000;
 /**
@@ -40,10 +42,16 @@ const ACK_MS = 2000;
  */
 const GREET_MS = 500;
 
+const GONE = 'The kernel that this view belongs to is gone. Run the cell again to see the stream.';
+
 /** Whether streamlab's plugin is in this page: it keeps a live view when the snapshot beside it changes. */
 function pageKeepsViews(): boolean {
   return document.documentElement.dataset.streamlabKeeps === 'true';
 }
+
+/** Views of this page that went without a bye, because their notebook had let go of the kernel: the next hello tells of them. */
+const PAGE = globalThis as { streamlabUnsaid?: string[] };
+const UNSAID = 50;
 
 export class Link {
   readonly view = Math.random().toString(36).slice(2, 12);
@@ -64,6 +72,8 @@ export class Link {
   private logged = false;
   private readonly pulse: Pulse;
   private closed = false;
+  /** The line was given up, and nothing was heard since. */
+  private gone = false;
 
   constructor(
     private readonly model: Model,
@@ -71,7 +81,7 @@ export class Link {
     /** Told when the kernel falls silent, and when it is heard again. */
     tell: (answers: boolean) => void,
   ) {
-    this.pulse = new Pulse(() => void this.request('ping').catch(() => undefined), tell);
+    this.pulse = new Pulse(() => void this.request(PING).catch(() => undefined), tell);
     model.on('msg:custom', this.receive);
     model.on('comm_live_update', this.lost);
   }
@@ -83,14 +93,14 @@ export class Link {
   }
 
   greet(wait = GREET_MS): void {
-    this.send('hello', { rows: this.rows, keeps: pageKeepsViews() });
+    this.send('hello', { rows: this.rows, keeps: pageKeepsViews(), gone: PAGE.streamlabUnsaid ?? [] });
     clearTimeout(this.greetTimer);
     this.greetTimer = setTimeout(() => this.greet(wait * 2), wait);
   }
 
   close(): void {
     if (this.closed) return;
-    this.send('bye');
+    if (!this.send('bye')) PAGE.streamlabUnsaid = [...(PAGE.streamlabUnsaid ?? []), this.view].slice(-UNSAID);
     this.closed = true;
     this.pulse.stop();
     clearTimeout(this.greetTimer);
@@ -98,25 +108,33 @@ export class Link {
     cancelAnimationFrame(this.drawRequest);
     this.model.off('msg:custom', this.receive);
     this.model.off('comm_live_update', this.lost);
+    this.refuse('This view was closed.');
+  }
+
+  /** Nobody answers any more what was asked. */
+  private refuse(why: string): void {
     for (const { reject, timer } of this.pending.values()) {
       clearTimeout(timer);
-      reject(new Error('This view was closed.'));
+      reject(new Error(why));
     }
     this.pending.clear();
   }
 
-  send(t: string, fields: object = {}): void {
-    if (this.closed) return;
+  /** False where the comm is gone: together with the kernel, or with the notebook. */
+  send(t: string, fields: object = {}): boolean {
+    if (this.closed) return false;
     try {
       this.model.send({ t, view: this.view, ...fields });
+      return true;
     } catch {
-      // The comm is gone together with the kernel: nobody is left to tell.
+      return false;
     }
   }
 
   /** Ask the kernel to do something; rejects with a sentence for the user. */
   request(action: string, args: object = {}, patience = PATIENCE_MS): Promise<Answer> {
     if (this.closed) return Promise.reject(new Error('This view was closed.'));
+    if (this.gone && action !== PING) return Promise.reject(new Error(GONE));
     this.requests += 1;
     const rid = String(this.requests);
     const limit = this.subshells ? patience : Math.max(patience, BUSY_PATIENCE_MS);
@@ -139,11 +157,16 @@ export class Link {
   }
 
   /** The widget manager gave up the line, as when the kernel is restarted, or took it up again: then the kernel is heard. */
-  private readonly lost = (): void => this.pulse.lost();
+  private readonly lost = (): void => {
+    this.gone = true;
+    this.pulse.lost();
+    this.refuse(GONE);
+  };
 
   private readonly receive = (content: unknown, buffers: unknown): void => {
     const parts = Array.isArray(buffers) ? buffers.filter((part): part is DataView => part instanceof DataView) : [];
     if (!(isFrame(content) || isReply(content)) || content.view !== this.view) return;
+    this.gone = false;
     this.pulse.heard();
     clearTimeout(this.greetTimer);
     if (isFrame(content)) this.take(content, parts[0] ?? null);

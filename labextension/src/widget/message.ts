@@ -2,7 +2,7 @@
 import type { Context } from './context';
 import { messageOf } from './context';
 import { copyText } from './clipboard';
-import { button, h, iconButton } from './dom';
+import { button, h, iconButton, textBlock } from './dom';
 import { bytes, grouped, moment } from './format';
 import { isMessage, isPaste } from './replies';
 import type { JoinSide, Message, Raw } from './replies';
@@ -126,8 +126,7 @@ function headers(message: Message): HTMLElement {
 function rawView(context: Context, seq: number, view: 'raw' | 'hex', raw: Raw): HTMLElement {
   const whole = !raw.withheld && (view === 'raw' || raw.size <= HEX_BYTES);
   if (!whole) return pieces(context, seq, view);
-  const label = view === 'raw' ? 'Text' : 'Bytes';
-  return h('pre', { class: 'sl-text', tabindex: 0, 'aria-label': label }, view === 'raw' ? raw.text : raw.hex);
+  return view === 'raw' ? textBlock('Text', raw.text) : textBlock('Bytes', raw.hex, true);
 }
 
 type View = 'tree' | 'raw' | 'hex';

@@ -128,6 +128,7 @@ function filterBox(context: Context, grid: Grid): { element: HTMLElement; proble
     error.hidden = text === '';
     setText(error, text);
     setAttribute(input, 'aria-invalid', text === '' ? null : 'true');
+    grid.onDraw(); // how many match is not said of a filter that cannot be read
   };
   const apply = (): void => {
     clearTimeout(timer);

@@ -11,7 +11,7 @@ const MB = 1_000_000;
 export function moreMenu(context: Context): { element: HTMLElement; update(head: Head): void } {
   const starts = uniqueId('starts');
   const start = h('input', { class: 'sl-input', list: starts, 'aria-label': 'Start position', spellcheck: false });
-  const group = h('input', { class: 'sl-input', 'aria-label': 'Group', placeholder: 'none: only observe', spellcheck: false });
+  const group = h('input', { class: 'sl-input', 'aria-label': 'Group', placeholder: 'none, observe', spellcheck: false });
   const messages = h('input', {
     class: 'sl-input',
     type: 'number',

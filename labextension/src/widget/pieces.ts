@@ -1,12 +1,12 @@
 /** Text that is too large to send unasked: fetched piece by piece. */
 import type { Context } from './context';
 import { messageOf } from './context';
-import { button, h, setText } from './dom';
+import { button, h, setText, textBlock } from './dom';
 import { bytes } from './format';
 import { isPart } from './replies';
 
 export function pieces(context: Context, seq: number, part: 'value' | 'raw' | 'hex' | 'key'): HTMLElement {
-  const text = h('pre', { class: 'sl-text', tabindex: 0, 'aria-label': part === 'hex' ? 'Bytes' : 'Text' });
+  const text = textBlock(part === 'hex' ? 'Bytes' : 'Text', '', part === 'hex');
   const status = h('span', { class: 'sl-dim', role: 'status' });
   let offset = 0;
   const more = button('Show more', { hidden: true, onclick: () => void fetch() });

@@ -41,11 +41,21 @@ export function pipeline(context: Context): Pipeline {
     if (selected?.kind !== 'processor') return null;
     return drawn.find(one => movable(one.node) && one.node.name === selected.name)?.node.id ?? null;
   };
+  let shown: string | null = null;
+  /** Bring what was selected elsewhere into sight, without moving the page. */
+  const lead = (element: HTMLElement): void => {
+    const [inner, outer] = [element.getBoundingClientRect(), steps.getBoundingClientRect()];
+    if (inner.left < outer.left) steps.scrollLeft += inner.left - outer.left;
+    else if (inner.right > outer.right) steps.scrollLeft += inner.right - outer.right;
+  };
   const mark = (): void => {
     const id = selectedId(context.ui.get().selected);
-    for (const { node, element: shown } of drawn) {
-      setClass(shown, 'sl-selected', node.id === id);
-      setAttribute(shown, 'aria-pressed', movable(node) || node.kind === 'source' ? String(node.id === id) : null);
+    const chosen = id === shown ? undefined : drawn.find(one => one.node.id === id)?.element;
+    shown = id;
+    if (chosen) lead(chosen);
+    for (const { node, element: one } of drawn) {
+      setClass(one, 'sl-selected', node.id === id);
+      setAttribute(one, 'aria-pressed', movable(node) || node.kind === 'source' ? String(node.id === id) : null);
     }
   };
   const place = (name: string): number => drawn.filter(one => movable(one.node)).findIndex(one => one.node.name === name);

@@ -26,7 +26,7 @@ export function processorPanel(context: Context, name: string): Panel {
   const stats = h('div', { class: 'sl-counters' });
   const head = header(context, name);
   const values = sampleView();
-  const bench = workbench(context, name);
+  const bench = workbench(context, name, () => values.canBeTried());
   let code: number | undefined;
   const element = h(
     'section',
@@ -123,7 +123,7 @@ function header(
 }
 
 /** The last value before and after, with what differs marked; folds stay as the user left them. */
-function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
+function sampleView(): { element: HTMLElement; update(sample: Sample): void; canBeTried(): void } {
   const before = h('div', { class: 'sl-side' });
   const after = h('div', { class: 'sl-side' });
   const element = h('div', { class: 'sl-two' }, before, after);
@@ -135,6 +135,9 @@ function sampleView(): { element: HTMLElement; update(sample: Sample): void } {
   after.append(caption('after'));
   return {
     element,
+    canBeTried: () => {
+      if (shown === '') after.append(h('p', { class: 'sl-dim' }, 'Try on 1,000 shows it for the messages that are here.'));
+    },
     update: sample => {
       const key = JSON.stringify([sample.before, sample.after, sample.error]);
       if (key === shown || sample.before === null) return;

@@ -220,6 +220,8 @@ export const isUi = shape({
   brush: orNull(pair(isNumber, isNumber)),
   hidden: list(isText),
   widths: isWidths,
+  /** Era and lasting number of the row on top, with a fraction, while the table does not follow: where a view that is drawn anew begins. */
+  at: orNull(pair(isNumber, isNumber)),
 });
 export type Ui = Guarded<typeof isUi>;
 

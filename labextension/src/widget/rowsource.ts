@@ -62,7 +62,7 @@ export class RowSource {
     this.port = port;
     this.followed = follow;
     clearTimeout(this.timer);
-    const send = (): void => this.link.send('port', { first, count, follow, base, era, columns });
+    const send = (): void => void this.link.send('port', { first, count, follow, base, era, columns });
     if (urgent) send();
     else this.timer = setTimeout(send, PORT_MS);
   }

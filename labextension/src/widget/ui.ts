@@ -12,6 +12,7 @@ export const START: Ui = {
   brush: null,
   hidden: [],
   widths: {},
+  at: null,
 };
 
 const SAVE_MS = 100;

@@ -20,8 +20,8 @@ export interface Workbench {
   dispose(): void;
 }
 
-/** `name` null is a processor that does not exist yet. */
-export function workbench(context: Context, name: string | null): Workbench {
+/** `name` null is a processor that does not exist yet; `opened` is called when there is code that can be tried. */
+export function workbench(context: Context, name: string | null, opened: () => void = () => undefined): Workbench {
   const key = `${context.latest.head?.name ?? ''}\n${name ?? ''}`;
   const place = h('div', { class: 'sl-benchcode' });
   const status = h('span', { class: 'sl-status', role: 'status' });
@@ -79,6 +79,7 @@ export function workbench(context: Context, name: string | null): Workbench {
     try {
       const found = await context.link.ask(isCode, 'code', { name });
       open(found.code, found.editable, found.where);
+      if (found.editable) opened();
     } catch (error) {
       say(messageOf(error), true);
     }
