@@ -44,11 +44,12 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
         "lag": sum(stats.lag.values()) if stats.lag and state != "retrying" else None,
         "progress": stats.progress,
         "errors": stats.errors_total,
+        "failed": stats.errors_total - shown.errors_before,
         "buffered": stats.buffered_bytes,
         "window": {
             "count": window.messages,
             "max": window.max_messages,
-            "total": window.total,
+            "total": window.total - shown.window_before,
             "bytes": window.bytes,
             "maxBytes": window.max_bytes,
             "sharing": shown.sharing,
