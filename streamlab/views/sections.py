@@ -98,8 +98,10 @@ def _partitions(shown: ShownStream) -> str:
         return shown.stream.mode
     assigned = feed.group is not None
     count = len(feed.stores if assigned else feed.start_offsets)
+    if count == 0 and feed.state == "reading":
+        return "no partition assigned" if assigned else "no topic matches"
     if count == 0:
-        return "no partition assigned" if assigned and feed.state == "reading" else feed.state
+        return feed.state
     return f"{count} partition{'' if count == 1 else 's'}{' assigned' if assigned else ''}"
 
 
