@@ -13,7 +13,7 @@ import pandas as pd
 from streamlab.columns import MAX_COLUMNS, Column, Columns, gather
 from streamlab.dtypes import Kind, as_array, as_arrays
 from streamlab.markup import Html, dim, table, utc
-from streamlab.origins import Origins
+from streamlab.origins import NO_TIMESTAMP_MS, Origins
 from streamlab.texts import clean
 from streamlab.windows import AnyWindow
 
@@ -25,7 +25,6 @@ __all__ = ["FrameSchema", "batch_frame", "batch_html", "batch_text", "frame_of",
 
 RESERVED = frozenset(("partition", "offset", "timestamp", "key", "topic", "headers"))
 """Names of the index and of the columns that say where a value came from."""
-NO_TIMESTAMP_MS = -1
 NOWHERE = -1
 SHOWN_ROWS = 20
 SHOWN_COLUMNS = 20
@@ -226,7 +225,9 @@ def _batch_html(batch: Batch[Any]) -> str:
     columns: dict[str, Sequence[Any]] = {}
     if any(run.topic is not None for run in origins.runs):
         columns = {"partition": origins.partitions, "offset": origins.offsets}
-        columns["timestamp"] = [None if stamp is None else utc(stamp / 1000) for stamp in origins.timestamps_ms]
+        columns["timestamp"] = [
+            None if stamp in (None, NO_TIMESTAMP_MS) else utc(stamp / 1000) for stamp in origins.timestamps_ms
+        ]
         columns["key"] = origins.keys
         if len({run.topic for run in origins.runs}) > 1:
             columns["topic"] = origins.topics

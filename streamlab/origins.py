@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from streamlab.broker.base import BrokerRecord
     from streamlab.opened import OpenedBatch
 
-__all__ = ["Origins", "Run"]
+__all__ = ["NO_TIMESTAMP_MS", "Origins", "Run"]
 
 LATEST_MS = 2**63 - 1
+NO_TIMESTAMP_MS = -1
+"""What a record says that has no timestamp."""
 _OFFSET, _TIMESTAMP, _KEY, _HEADERS = (
     itemgetter(KeptRecord._fields.index(name)) for name in ("offset", "timestamp", "key", "headers")
 )

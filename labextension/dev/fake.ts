@@ -390,6 +390,7 @@ export class FakeModel implements Model {
         lag: 0,
         progress: null,
         errors: 3 - this.retried.size,
+        failed: 3 - this.retried.size,
         buffered: 312,
         eventTime: [from, now.time],
         busy: null,
@@ -452,7 +453,7 @@ export class FakeModel implements Model {
           ...this.nodes.map(one => ({ id: one.id, text: '', state: !one.enabled ? 'off' : one.errors > 0 ? 'bad' : 'ok' })),
         ],
       },
-      columns: { names: columns(this.options.wide).flatMap(one => (one.group === 'value' ? [one.name] : [])) },
+      columns: { names: columns(this.options.wide).flatMap(one => (one.group === 'value' ? [one.name] : [])), more: false },
       notice: {
         text: this.ui.filter.endsWith('>') ? 'The filter ends too early: a value is missing after “>” (character 8).' : '',
         kind: this.ui.filter.endsWith('>') ? 'alarm' : 'info',

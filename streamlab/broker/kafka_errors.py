@@ -193,5 +193,11 @@ def topic_error(code: int, topic: str) -> StreamlabError:
         return TopicNotFound(
             f"No topic can be called {topic!r}: only ASCII letters, digits, '.', '_' and '-', 249 at most.", topic=topic
         )
+    if code == kafka.TopicAuthorizationFailedError.errno:
+        return AuthorizationFailed(
+            f"Topic {topic!r} may not be described: the user lacks the right, or there is no such topic, which Kafka tells only those "
+            f"who have it. {_NEXT[AuthorizationFailed]}",
+            topic=topic,
+        )
     code = code or kafka.LeaderNotAvailableError.errno
     return code_error(code, f"Cannot describe topic {topic!r}", topic=topic)

@@ -27,6 +27,7 @@ __all__ = ["Address", "probe", "probe_any"]
 Address = tuple[str, int]
 
 TLS_ALERT = 0x1503  # the first bytes of a TLS alert, read as the length of an answer
+HTTP = int.from_bytes(b"HTTP")
 NO_LEADER = -1
 
 
@@ -173,6 +174,8 @@ def _explain_closed(error: kafka.KafkaConnectionError, where: str, security: Sec
         return BrokerUnavailable(
             f'{where} speaks TLS and was talked to in plaintext. Use security_protocol="{_with_tls(security)}".'
         )
+    if isinstance(cause, asyncio.IncompleteReadError) and cause.expected == HTTP:
+        return BrokerUnavailable(f"{where} speaks HTTP, and is no Kafka broker. Check the port.")
     if isinstance(cause, ssl.SSLError):
         return _explain_tls(cause, where)
     if open_ and not security.uses_sasl:

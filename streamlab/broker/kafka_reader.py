@@ -18,7 +18,7 @@ from streamlab.broker.kafka_batches import MAX_BATCHES, MAX_RECORDS, give_batche
 from streamlab.broker.kafka_client import CLIENT_ID, close_consumer, connect_options, end_tasks, quiet
 from streamlab.broker.kafka_errors import translate
 from streamlab.broker.kafka_lookup import Lookup
-from streamlab.errors import BrokerUnavailable, InvalidState, OffsetOutOfRange
+from streamlab.errors import BrokerError, BrokerUnavailable, InvalidState, OffsetOutOfRange
 from streamlab.events import TP
 
 __all__ = ["KafkaReader"]
@@ -204,6 +204,12 @@ class KafkaReader:
             await self._to_beginning(error.args[0])
         except kafka.OffsetOutOfRangeError as error:
             raise await self._out_of_range(error) from error
+        except kafka.InconsistentGroupProtocolError as error:
+            raise BrokerError(
+                f"Cannot join group {self._options.group}: its members share partitions out in another way than streamlab, or are of another "
+                'kind of application. Read in a group of another name, or let them share out by "roundrobin" as well '
+                "(partition.assignment.strategy)."
+            ) from error
         except kafka.KafkaError as error:
             raise translate(error, f"Cannot read {', '.join(sorted(self._topics))}") from error
         batches = [batch for of_partition in got.values() for batch in of_partition] if self._batches else record_lists(got)
@@ -299,7 +305,8 @@ class KafkaReader:
         )
         return OffsetOutOfRange(
             f"{place.topic} partition {place.partition} has no offset {offset}: it holds {low} to {high} (the end). "
-            f"Older records may have been deleted by retention. {advice}",
+            f"{'The topic may have been deleted and made anew' if offset > high else 'Older records may have been deleted by retention'}. "
+            f"{advice}",
             topic=place.topic,
             partition=place.partition,
             offset=offset,

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from streamlab.broker.base import Broker
 from streamlab.broker.resolving import as_of, resolve, restricted
-from streamlab.errors import BrokerUnavailable, TopicNotFound
+from streamlab.errors import BrokerError, BrokerUnavailable, TopicNotFound
 from streamlab.events import TP
 
 if TYPE_CHECKING:
     from streamlab.runtime.feed import Feed
 
-__all__ = ["discover", "standing", "there", "watch"]
+__all__ = ["discover", "find", "standing", "there", "watch"]
 
 LOOK_S = 1.5  # a deleted topic is to be noticed within 3 s
 ASK_EACH = 3
 """Up to so many topics are asked for one by one; more, in one request for all that there are."""
+NEAR = 3
+COMPARED = 5_000
+"""With so many names one is compared at most."""
+
+
+async def find(feed: Feed) -> frozenset[TP]:
+    """Return the partitions to read, as ``discover``; of a topic that is not there, the error tells which names are near."""
+    try:
+        return await discover(feed)
+    except TopicNotFound as error:
+        near = await _near(feed.broker, error.topic or "")
+        if not near:
+            raise
+        raise TopicNotFound(f"{error} Is {near} meant?", topic=error.topic, partition=error.partition) from error
+
+
+async def _near(broker: Broker, topic: str) -> str:
+    """Return the names that are like this one; nothing where there are none, or the broker does not tell."""
+    try:
+        names = [name for name, info in (await broker.topics()).items() if not info.internal and name != topic]
+    except BrokerError:
+        return ""
+    return " or ".join(map(repr, difflib.get_close_matches(topic, names[:COMPARED], n=NEAR)))
 
 
 async def discover(feed: Feed) -> frozenset[TP]:

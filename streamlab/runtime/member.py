@@ -48,7 +48,7 @@ class Member(Pump):
 
     async def run(self) -> None:
         """Join, read, commit; after the end, until all is acked."""
-        tps = await self.outages.first(lambda: discovery.discover(self.feed))
+        tps = await self.outages.first(lambda: discovery.find(self.feed))
         check_named(self.start, tps)
         topics = tuple(sorted({tp.topic for tp in tps}))
         reader = await self.outages.insist(lambda: self._open(topics))
@@ -163,7 +163,7 @@ class Member(Pump):
     async def _fresh(self, tps: frozenset[TP]) -> dict[TP, int]:
         """Return where to begin what does not begin at the group's commit."""
         feed = self.feed
-        insists, self._insists = self._insists, False  # later on, the commits are of this reading
+        insists, self._insists = self._insists, self._insists and not tps  # later on, the commits are of this reading
         if feed.group is None or (isinstance(self.start, Earliest) and not (insists or feed.resume_from)):
             return {}
         committed = {} if insists else await feed.broker.committed(feed.group, tps)

@@ -31,7 +31,7 @@ class Observer(Pump):
 
     async def run(self) -> None:
         """Find the partitions and their offsets, then read."""
-        tps = await self.outages.first(lambda: discovery.discover(self.feed))
+        tps = await self.outages.first(lambda: discovery.find(self.feed))
         self._next = await self.outages.insist(lambda: self._starts(tps))
         self.feed.start_offsets = dict(self._next)
         self.feed.placed = True
@@ -121,5 +121,9 @@ class Observer(Pump):
             self.feed.notice(f"{tp.topic} has a new partition: {tp.partition}")
 
     def _drop(self, topic: str) -> None:
-        self._next = {tp: offset for tp, offset in self._next.items() if tp.topic != topic}
+        feed, gone = self.feed, {tp for tp in self._next if tp.topic == topic}
+        self._next = {tp: offset for tp, offset in self._next.items() if tp not in gone}
+        feed.start_offsets = {tp: offset for tp, offset in feed.start_offsets.items() if tp not in gone}
+        for tp in gone:  # one that is made anew begins at its beginning
+            feed.handover.taken.pop(tp, None)
         self.feed.notice(f"topic {topic} was deleted")

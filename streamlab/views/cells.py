@@ -37,7 +37,8 @@ _short.maxlong = 100
 def flat(value: Any, depth: int = DEPTH) -> dict[str, Any]:
     """Return a value's fields, those of objects within it with dotted names; what has no fields is a field ``value``.
 
-    A field that is called as something of the message's own, like ``key``, is ``value.key``, as in a DataFrame.
+    A field that is called as something of the message's own, like ``key``, is ``value.key``, as in a DataFrame. Of very many fields
+    there is one more than a table has columns, which tells that there are more.
     """
     found: dict[str, Any] = {}
     fields = _fields(value)
@@ -52,7 +53,7 @@ def flat(value: Any, depth: int = DEPTH) -> dict[str, Any]:
 def _flatten(found: dict[str, Any], before: str, fields: dict[str, Any], depth: int) -> None:
     for name, part in fields.items():
         inner = _fields(part) if depth > 1 else None
-        if len(found) >= MAX_COLUMNS:
+        if len(found) > MAX_COLUMNS:
             return
         if inner:
             _flatten(found, f"{before}{name}.", inner, depth - 1)
@@ -114,10 +115,19 @@ def _number(value: float | Decimal) -> str:
 
 
 class ColumnBook:
-    """The columns of a stream's values, in the order in which they appeared, each with the kind that most of its cells have."""
+    """The columns of a stream's values, in the order in which they appeared, each with the kind that most of its cells have.
+
+    Attributes
+    ----------
+    kinds : dict of str to str
+        By name; the first 2,000.
+    more : bool
+        Whether there are others.
+    """
 
     def __init__(self) -> None:
         self.kinds: dict[str, Kind] = {}
+        self.more = False
         self._topics: set[str | None] = set()
 
     def note(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -125,9 +135,11 @@ class ColumnBook:
         kinds = self.kinds
         for row in rows:
             for name, value in row.items():
-                if value is not None and kinds.get(name, "z") == "z" and (name in kinds or len(kinds) < MAX_COLUMNS):
+                if name not in kinds and len(kinds) >= MAX_COLUMNS:
+                    self.more = True
+                elif value is not None and kinds.get(name, "z") == "z":
                     self.kinds[name] = cell(value)[0]
-                elif name not in kinds and len(kinds) < MAX_COLUMNS:
+                elif name not in kinds:
                     self.kinds[name] = "z"
 
     def sample(self, values: list[Any], count: int = 5) -> None:
@@ -148,4 +160,4 @@ class ColumnBook:
 
     def clear(self) -> None:
         """Forget them."""
-        self.kinds, self._topics = {}, set()
+        self.kinds, self._topics, self.more = {}, set(), False

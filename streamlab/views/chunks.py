@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamlab.arrivals import Arrival
 from streamlab.joined import Joined
+from streamlab.origins import NO_TIMESTAMP_MS
 from streamlab.views.rows import Row, row_of, row_of_record, stamp_ms
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Chunk:
         for opened, start, end in self.runs(begin):
             items = self.items[start:end]
             if opened is not None:
-                found += [item[1] for item in items]
+                found += [item[1] for item in items if item[1] != NO_TIMESTAMP_MS]
             else:
                 found += [stamp for item in items if (stamp := stamp_ms(item)) is not None]
         return found

@@ -78,7 +78,7 @@ class FrameMaker:
         contents: Sections = {
             "head": sections.head(shown, subshells=explorer.hears_always),
             "pipe": sections.pipe(shown, explorer.batches),
-            "columns": {"names": list(shown.book.kinds)},
+            "columns": {"names": list(shown.book.kinds), "more": shown.book.more},
             "hist": shown.histogram.section(explorer.ui["brush"]),
         }
         sample = shown.sampler.section(shown, explorer.selected_processor)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streamlab.arrivals import Arrival
 from streamlab.events import Event
+from streamlab.origins import NO_TIMESTAMP_MS
 
 if TYPE_CHECKING:
     from streamlab.opened import OpenedBatch
@@ -73,7 +74,20 @@ def row_of_record(seq: int, value: Any, item: Any, opened: OpenedBatch) -> Row:
     """Return a record of a topic, by what is kept of it and what opens it."""
     offset, stamp, kind, key, raw, headers = item
     tp = opened.batch.tp
-    return Row(seq, value, tp.topic, tp.partition, offset, stamp, kind, key, raw, headers, None, opened)
+    return Row(
+        seq,
+        value,
+        tp.topic,
+        tp.partition,
+        offset,
+        None if stamp == NO_TIMESTAMP_MS else stamp,
+        kind,
+        key,
+        raw,
+        headers,
+        None,
+        opened,
+    )
 
 
 def _row_of_event(seq: int, value: Any, event: Event) -> Row:
@@ -93,7 +107,7 @@ def stamp_ms(item: Any) -> int | None:
     source, opened = item.source() if isinstance(item, Arrival) else (item, None)
     if opened is not None:
         stamp: int = source[1]
-        return stamp
+        return None if stamp == NO_TIMESTAMP_MS else stamp
     return round(source.message.timestamp * 1000) if isinstance(source, Event) and _is_timed(source) else None
 
 

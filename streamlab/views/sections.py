@@ -44,11 +44,12 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
         "lag": sum(stats.lag.values()) if stats.lag and state != "retrying" else None,
         "progress": stats.progress,
         "errors": stats.errors_total,
+        "failed": stats.errors_total - shown.errors_before,
         "buffered": stats.buffered_bytes,
         "window": {
             "count": window.messages,
             "max": window.max_messages,
-            "total": window.total,
+            "total": window.total - shown.window_before,
             "bytes": window.bytes,
             "maxBytes": window.max_bytes,
             "sharing": shown.sharing,
@@ -97,8 +98,10 @@ def _partitions(shown: ShownStream) -> str:
         return shown.stream.mode
     assigned = feed.group is not None
     count = len(feed.stores if assigned else feed.start_offsets)
+    if count == 0 and feed.state == "reading":
+        return "no partition assigned" if assigned else "no topic matches"
     if count == 0:
-        return "no partition assigned" if assigned and feed.state == "reading" else feed.state
+        return feed.state
     return f"{count} partition{'' if count == 1 else 's'}{' assigned' if assigned else ''}"
 
 

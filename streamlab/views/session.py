@@ -60,6 +60,8 @@ class ShownStream:
     ----------
     notice : tuple of (str, str) or None
         What happened last that people should know, and its kind: "info" or "alarm".
+    window_before, errors_before : int
+        How many messages had come, and how many errors there were, before it was last read from another start, or restarted.
     """
 
     def __init__(self, stream: Stream[Any], *, messages: int, size_bytes: int | None) -> None:
@@ -73,6 +75,7 @@ class ShownStream:
         self.rates = Rates()
         self.stats: StreamStats | None = None
         self.notice: tuple[str, str] | None = None
+        self.window_before = self.errors_before = 0
         self._meter = Meter()
         self._measured_s = self._counted_s = float("-inf")
         self._explorers: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -126,6 +129,7 @@ class ShownStream:
             parse(options["start"], end=False)  # a bad one is told at once
             self.clear()
         self.notice = None
+        self.errors_before = self.stream.errors.total
         self._do(self._run_again(**options))
 
     async def _run_again(self, **options: Any) -> None:
@@ -133,6 +137,9 @@ class ShownStream:
         before = self.stream._drive
         kept = before is not None and before.kept
         await renew(self.stream, **options)
+        if options.get("start", KEEP) is not KEEP:
+            self.clear()  # again: what was read before has come until now
+            self.window_before = self.window.total
         runner.drive(self.stream).kept |= kept
 
     def stop_soon(self, why: str) -> None:
@@ -211,7 +218,7 @@ class ShownStream:
     def _is_full(self) -> None:
         self.stream.pause()
         self.say(
-            f"Paused: the window is full ({self.window.messages:,} messages, {self.window.bytes / 1e6:,.0f} MB). "
+            f"Paused: the window is full ({_counted(self.window.messages)}, {self.window.bytes / 1e6:,.0f} MB). "
             "Run goes on, and the window then slides: the oldest messages leave it."
         )
 
@@ -274,6 +281,10 @@ class ShownStream:
             self.histogram.sync(self.window)
         self.stats = stats = self._meter.read(self.stream)
         self.rates.measure(stats, now_s)
+
+
+def _counted(messages: int) -> str:
+    return "1 message" if messages == 1 else f"{messages:,} messages"
 
 
 def shown(stream: Stream[Any], *, messages: int, size_bytes: int | None) -> ShownStream:

@@ -79,7 +79,7 @@ def _facts(shown: ShownStream) -> list[tuple[str, object]]:
         ("state", f"{shown.state}: {clean(shown.detail, DETAIL)}" if shown.detail else shown.state),
         ("mode", stream.mode),
         ("events", f"{stream.events_total:,} ({shown.rates.events:,.0f}/s)"),
-        ("window", f"{window.messages:,} messages of {window.total:,}"),
+        ("window", f"{window.messages:,} messages of {window.total - shown.window_before:,}"),
     ]
 
 

@@ -89,5 +89,9 @@ def test_a_topics_error_names_the_topic(code: int, ours: type[BrokerError]) -> N
     assert error.topic == "orders"
 
 
+def test_a_topic_that_may_not_be_seen_may_not_be_there_either() -> None:
+    assert "or there is no such topic" in str(topic_error(29, "orders"))
+
+
 def test_what_lists_the_topics_is_a_plain_call_for_any_cell() -> None:
     assert "`app.topics_frame()`" in str(translate(kafka.UnknownTopicOrPartitionError(), "reading t", topic="t"))

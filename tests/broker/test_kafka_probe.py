@@ -118,6 +118,17 @@ async def listening(answer: bytes | None) -> AsyncIterator[str]:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
+async def test_an_answer_in_http_is_said(no_leaks: None) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)  # all of the request, or what it says is lost
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        with pytest.raises(BrokerUnavailable, match="speaks HTTP"):
+            await check(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", {})
+
+
 @pytest.mark.parametrize("options", [{}, {"security_protocol": "SSL"}], ids=["plaintext", "tls"])
 async def test_silence_is_an_error_after_the_time_limit(no_leaks: None, options: dict[str, Any]) -> None:
     began = time.monotonic()

@@ -7,15 +7,17 @@ from typing import Any, Self
 
 import pytest
 from aiokafka import errors as kafka_errors
+from confluent_kafka import Consumer
 
 from streamlab.broker import kafka_reader
 from streamlab.broker.base import GroupListener, ReaderOptions
 from streamlab.broker.kafka import KafkaBroker
 from streamlab.broker.kafka_reader import KafkaReader
-from streamlab.errors import AuthorizationFailed, BrokerUnavailable, InvalidState, OffsetOutOfRange
+from streamlab.errors import AuthorizationFailed, BrokerError, BrokerUnavailable, InvalidState, OffsetOutOfRange
 from streamlab.events import TP
 from tests.broker.conftest import addresses, frozen
 from tests.broker.kafka_data import batches_of, fetch_until_error, reading, records_of
+from tests.kafka import client
 from tests.kafka.harness import KafkaCluster
 
 
@@ -190,8 +192,37 @@ async def test_a_group_that_committed_beyond_the_end_names_the_range(kafka_broke
         await until(lambda: group.settled(1))
         await one.commit({tp: 50})
     async with reading(kafka_broker, group=tp.topic, topics=(tp.topic,)) as reader:
-        with pytest.raises(OffsetOutOfRange, match=rf"holds 0 to 0.*Group {tp.topic} stands there"):
+        with pytest.raises(OffsetOutOfRange, match=rf"holds 0 to 0.*made anew.*Group {tp.topic} stands there"):
             await fetch_until_error(reader)
+
+
+async def test_an_offset_that_was_deleted_is_told_from_one_that_never_was(
+    kafka: KafkaCluster, kafka_broker: KafkaBroker, tp: TP
+) -> None:
+    for _ in range(4):
+        await kafka_broker.send(tp.topic, key=None, value=b"a")
+    await asyncio.to_thread(client.delete_records, kafka.bootstrap, tp.topic, 2)
+    for offset, told in ((1, "deleted by retention"), (7, "deleted and made anew")):
+        async with reading(kafka_broker) as reader:
+            reader.assign({tp: offset})
+            with pytest.raises(OffsetOutOfRange, match=f"holds 2 to 4.*{told}"):
+                await fetch_until_error(reader)
+
+
+async def test_a_group_that_shares_out_otherwise_cannot_be_joined_and_it_is_said_why(
+    kafka: KafkaCluster, kafka_broker: KafkaBroker, tp: TP
+) -> None:
+    settings = {"bootstrap.servers": kafka.bootstrap, "group.id": tp.topic, "partition.assignment.strategy": "cooperative-sticky"}
+    other = Consumer(settings)
+    other.subscribe([tp.topic])
+    try:
+        while not other.assignment():
+            await asyncio.to_thread(other.poll, 0.1)
+        async with reading(kafka_broker, group=tp.topic, topics=(tp.topic,)) as reader:
+            with pytest.raises(BrokerError, match=f"Cannot join group {tp.topic}.*roundrobin"):
+                await fetch_until_error(reader)
+    finally:
+        await asyncio.to_thread(other.close)
 
 
 async def test_the_position_goes_past_markers_and_nothing_is_assigned_before(kafka_broker: KafkaBroker, tp: TP) -> None:

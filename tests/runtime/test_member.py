@@ -307,6 +307,21 @@ async def test_a_feed_that_insists_begins_at_its_start_once(broker: FailingBroke
     assert consumer.values() + other.values() == "bcde"
 
 
+async def test_a_feed_that_insists_begins_at_its_start_also_when_it_is_assigned_nothing_at_first(
+    broker: FailingBroker, feed: MakeFeed
+) -> None:
+    await broker.create_topic("one")
+    await send(broker, "one", "abcd")
+    first, insisting = Consumer(feed(("one",), group="g")), feed(("one",), group="g", start=1)
+    await first.until(lambda: first.values("one") == "abcd")
+    insisting.insists = True
+    second = Consumer(insisting)
+    await until(lambda: insisting.placed)
+    assert not insisting.stores
+    await first.feed.stop()
+    await second.until(lambda: second.values("one") == "bcd")
+
+
 async def test_a_start_for_a_partition_that_is_not_there_is_an_error(broker: FailingBroker, feed: MakeFeed) -> None:
     consumer = Consumer(feed(group="g", start={7: 1}))
     with pytest.raises(InvalidPosition, match=r"no partition 7 .* there are \[0, 1\]"):

@@ -164,6 +164,17 @@ async def test_a_partition_that_begins_after_its_stop_gives_nothing(broker: Fail
     assert (await Consumer(feed(start=start, stop=0)).to_end()).read == {}
 
 
+@pytest.mark.parametrize(("topic", "told"), [("order", "Is 'orders' meant"), ("else", "else"), ("__order", "order")])
+async def test_of_an_unknown_topic_the_names_that_are_near_are_told(
+    broker: FailingBroker, feed: MakeFeed, topic: str, told: str
+) -> None:
+    await broker.create_topic("__orders")
+    with pytest.raises(TopicNotFound, match=told) as caught:
+        await Consumer(feed((topic,))).to_end()
+    assert "__orders" not in str(caught.value)
+    assert caught.value.topic == topic
+
+
 async def test_an_unknown_topic_fails_and_is_not_made(broker: FailingBroker, feed: MakeFeed) -> None:
     reading = feed(("gone",))
     with pytest.raises(TopicNotFound, match="gone"):
@@ -282,6 +293,18 @@ async def test_a_pattern_goes_on_without_a_topic_that_is_deleted(broker: Failing
     await consumer.until(lambda: consumer.values("log-b") == "bc")
     assert notices == ["topic log-a was deleted"]
     assert [reader.stopped for reader in broker.readers] == [True, False]
+    assert {tp.topic for tp in consumer.feed.start_offsets} == {"log-b"}
+
+
+async def test_of_a_pattern_a_topic_that_is_made_anew_is_behind_from_its_beginning(broker: FailingBroker, feed: MakeFeed) -> None:
+    await send(broker, "log-a", "abc")
+    consumer = Consumer(feed(pattern(broker), start="earliest"))
+    await consumer.until(lambda: consumer.values("log-a") == "abc")
+    await broker.delete_topic("log-a")
+    await until(lambda: not consumer.feed.start_offsets)
+    await send(broker, "log-a", "xy")
+    await until(lambda: sum(consumer.feed.lag().values()) == 2)
+    await consumer.until(lambda: consumer.values("log-a") == "abcxy")
 
 
 async def test_a_pattern_that_reads_nothing_needs_no_probe(

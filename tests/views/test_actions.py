@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from typing import Any
 
@@ -154,6 +155,31 @@ async def test_restart_reads_from_another_start_with_an_empty_window(browser: Br
     browser.do("restart", start="-2", group=None)
     await until(lambda: shown.window.messages == 1)
     assert browser.whole()["head"]["mode"] == "observe"
+
+
+async def test_after_a_restart_from_elsewhere_only_what_comes_from_there_is_counted(browser: Browser) -> None:
+    shown = browser.explorer.shown
+    before = browser.whole()["head"]
+    assert before["errors"] == before["failed"] == shown.stream.errors.total > 0
+    browser.do("restart", start="-5", group=None)
+    await until(lambda: shown.window.total == 12)
+    head = browser.whole()["head"]
+    assert (head["window"]["count"], head["window"]["total"]) == (4, 4)
+    assert (head["errors"], head["failed"]) == (before["errors"] + 1, 1)
+
+
+async def test_what_the_reading_before_still_gives_is_not_in_the_window_of_the_next(app: sl.App, explore: Explore) -> None:
+    goes_on, topic = threading.Event(), await filled(app, 100)
+    stream = topic.stream(start="earliest")
+    stream.processors.add(lambda value: value if goes_on.wait(20) else None, name="slow")
+    shown = explore(stream).explorer.shown
+    await until(lambda: stream.stats().busy == "slow")
+    before = stream._drive
+    shown.restart(start="latest")
+    goes_on.set()
+    await until(lambda: stream._drive not in (None, before))
+    await topic.send(value={"id": 0})
+    await until(lambda: shown.window.messages == 1)
 
 
 async def test_a_channel_is_restarted_by_the_same_form(app: sl.App, explore: Explore) -> None:

@@ -128,3 +128,13 @@ def test_a_value_with_very_many_fields_has_a_bounded_number_of_columns() -> None
     book = ColumnBook()
     book.sample([{f"f{number}": number for number in range(10_000)}])
     assert len(book.kinds) == 2_000
+
+
+@pytest.mark.parametrize(("count", "more"), [(2_000, False), (2_001, True)])
+def test_a_book_tells_whether_there_are_more_fields_than_columns(count: int, *, more: bool) -> None:
+    of_one, of_many = ColumnBook(), ColumnBook()
+    of_one.sample([{f"c{number}": number for number in range(count)}])
+    of_many.note({f"c{number}": number} for number in range(count))
+    assert [(len(book.kinds), book.more) for book in (of_one, of_many)] == [(2_000, more)] * 2
+    of_one.clear()
+    assert not of_one.more

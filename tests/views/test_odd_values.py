@@ -73,3 +73,26 @@ async def test_an_error_that_cannot_be_written_is_listed_and_opened(app: sl.App,
         ("OddError", "<OddError that cannot be shown: RuntimeError>"),
     ]
     assert browser.do("error", index=0)["message"] == "<OddError that cannot be shown: RuntimeError>"
+
+
+async def test_a_record_without_a_timestamp_has_none_in_the_table_when_opened_and_over_time(
+    app: sl.App, explore: Explore
+) -> None:
+    topic = app.topic("stamps", partitions=1)
+    for stamp in (-0.002, -0.001, 0.0):
+        await topic.send(value={"a": 1}, timestamp=stamp)
+    browser = explore(topic.stream(start="earliest"))
+    await until(lambda: browser.explorer.shown.window.total == 3)
+    frame = browser.whole()
+    assert [row[3] for row in browser.rows()] == ["-2", None, "0"]
+    assert [browser.do("open", seq=seq)["timestamp"] for seq in range(3)] == [-2, None, 0]
+    assert sum(frame["hist"]["counts"]) == 2
+    assert "1969-12-31T23:59:59.998" in topic.peek(3)._repr_html_().replace(" ", "T")
+    assert "23:59:59.999" not in topic.peek(3)._repr_html_()
+
+
+async def test_a_pattern_that_matches_nothing_says_so(app: sl.App, explore: Explore) -> None:
+    browser = explore(app.topic(pattern="nothing-.*").stream(start="earliest"))
+    await until(lambda: browser.whole()["pipe"]["nodes"][0]["detail"] == "no topic matches")
+    await app.topic("nothing-yet", partitions=2).send(value=1)
+    await until(lambda: browser.whole()["pipe"]["nodes"][0]["detail"] == "2 partitions")

@@ -1,13 +1,20 @@
 /** Which columns are shown: a searchable list of check boxes. */
 import type { Context } from './context';
-import { button, h } from './dom';
+import { button, h, setText } from './dom';
+import { grouped } from './format';
 import { columnLabel } from './columns';
 import { popover } from './popover';
-import type { Column } from './protocol';
+import type { Column, ColumnNames } from './protocol';
 
 const LISTED = 200;
 
-export function columnPicker(context: Context, columns: () => Column[]): HTMLElement {
+export interface ColumnPicker {
+  readonly element: HTMLElement;
+  /** Say whether values have fields that are no columns. */
+  update(columns: ColumnNames): void;
+}
+
+export function columnPicker(context: Context, columns: () => Column[]): ColumnPicker {
   const { ui } = context;
   const search = h('input', { type: 'search', class: 'sl-input', placeholder: 'Search columns', 'aria-label': 'Search columns' });
   const items = h('div', { class: 'sl-picklist', role: 'group', 'aria-label': 'Columns' });
@@ -39,12 +46,22 @@ export function columnPicker(context: Context, columns: () => Column[]): HTMLEle
     if (focused >= 0) items.querySelectorAll('input')[focused]?.focus();
   }
 
+  const rest = h('p', { class: 'sl-dim', hidden: true });
+
   const trigger = button('Columns', { class: 'sl-bare' });
-  const content = h('div', { class: 'sl-form' }, search, items, h('div', { class: 'sl-line' }, all, none));
+  const content = h('div', { class: 'sl-form' }, search, items, rest, h('div', { class: 'sl-line' }, all, none));
   const dialog = popover(trigger, 'Columns', content, draw, context.signal);
   search.addEventListener('input', draw);
   ui.listen((now, before) => {
     if (!dialog.element.hidden && now.hidden !== before.hidden) draw();
   });
-  return h('div', { class: 'sl-anchor' }, trigger, dialog.element);
+  return {
+    element: h('div', { class: 'sl-anchor' }, trigger, dialog.element),
+    update: ({ names, more }) => {
+      const shown = grouped(names.length);
+      setText(trigger.lastElementChild ?? trigger, more ? `First ${shown} columns` : 'Columns');
+      rest.hidden = !more;
+      setText(rest, `Values have more fields than these ${shown}. A message that is opened has all, and the filter knows all.`);
+    },
+  };
 }

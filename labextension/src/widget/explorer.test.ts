@@ -82,12 +82,23 @@ test('times too far away to be in the picture are counted beside it', () => {
 test('an empty table says what there is to say', () => {
   const rows = { rows: { ...examples.toView.frame.rows, first: 0, total: 0, count: 0 } };
   const window = { ...examples.toView.frame.head.window, total: 0 };
-  const head = { ...examples.toView.frame.head, window, state: 'live', start: 'earliest', errors: 0 };
+  const head = { ...examples.toView.frame.head, window, state: 'live', start: 'earliest', errors: 0, failed: 0 };
   const said = (): string => el.querySelector('.sl-messages > .sl-empty')?.textContent ?? '';
   show({ ...rows, head }, []);
   expect(said()).toBe('Waiting for messages: there are none yet, read from the earliest.');
-  show({ ...rows, head: { ...head, errors: 400 } }, []);
+  show({ ...rows, head: { ...head, errors: 400, failed: 400 } }, []);
   expect(said()).toBe('No message came through: 400 errors, and the tab Errors tells why.');
+  show({ ...rows, head: { ...head, errors: 1, failed: 0 } }, []); // before it was restarted
+  expect(said()).toBe('Waiting for messages: there are none yet, read from the earliest.');
+});
+
+test('it says that values have more fields than the table has columns', () => {
+  const columns = (): string => el.querySelector('.sl-tools .sl-anchor:not(.sl-filterbox) > button')?.textContent ?? '';
+  show({ columns: { names: ['id', 'amount'], more: false } });
+  expect(columns()).toBe('Columns');
+  show({ columns: { names: ['id', 'amount'], more: true } });
+  expect(columns()).toBe('First 2 columns');
+  expect(el.querySelector('.sl-picklist')?.parentElement?.textContent).toContain('more fields than these 2');
 });
 
 const slid = (base: number, first: number, more: object = {}): object => ({
@@ -160,6 +171,20 @@ test('a view that is drawn anew and does not follow begins at the newest rows wh
   expect(before.follow).toBe(false);
   show(slid(0, 960, { era: 7 }), block(960));
   expect(texts().at(-1)).toContain('999');
+});
+
+test('rows that a filter hid are not new when it is taken away, nor those that it finds while it looks', () => {
+  const newer = (): boolean => el.querySelector<HTMLElement>('.sl-newer')?.hidden === false;
+  show(slid(0, 960), block(960));
+  press('f');
+  show(slid(0, 0, { era: 1, total: 40, order: 'filtered', scanning: true }), block(0));
+  show(slid(0, 0, { era: 1, total: 80, order: 'filtered', scanning: true }), block(0));
+  show(slid(0, 0, { era: 1, total: 90, order: 'filtered' }), block(0));
+  expect(newer()).toBe(false);
+  show(slid(0, 0, { era: 2 }), block(0));
+  expect(newer()).toBe(false);
+  show(slid(0, 0, { era: 2, total: 1003 }), block(0));
+  expect(el.querySelector('.sl-newer')?.textContent).toBe('3 new');
 });
 
 test.each(['Home', 'f'])('%s goes on from rows that have left', key => {

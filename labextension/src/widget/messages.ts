@@ -35,26 +35,31 @@ export function messages(context: Context): Messages {
   );
   const element = h('div', { class: 'sl-messages' }, grid.element, empty, left, newer);
   let seenEnd = 0;
+  let era = -1;
+  let scanned = false;
 
   grid.onDraw = () => {
     const { store, end } = grid;
     const { follow } = context.ui.get();
     left.hidden = !grid.held;
-    // What was there when the view came is not new.
-    if (follow || seenEnd === 0 || end < seenEnd || store.order === 'sorted') seenEnd = end;
+    // What was there when the view came is not new, nor what a filter shows again.
+    if (follow || seenEnd === 0 || end < seenEnd || store.order === 'sorted' || store.era !== era || scanned) seenEnd = end;
+    ({ era, scanning: scanned } = store);
     newer.hidden = follow || end === seenEnd;
     if (!newer.hidden) setText(newer.lastElementChild ?? newer, `${grouped(end - seenEnd)} new`);
     empty.hidden = store.total > 0;
     if (!empty.hidden) setText(empty, emptyText(context, store.scanning));
   };
   const filter = filterBox(context, grid);
+  const picker = columnPicker(context, () => grid.store.columns);
   return {
     element,
-    tools: tools(context, grid, filter.element),
+    tools: tools(context, filter.element, picker.element),
     problem: text => filter.problem(text),
     update: (section, buffer) => grid.receive(section, buffer),
-    columns: ({ names }) => {
-      grid.store.setNames(names);
+    columns: columns => {
+      grid.store.setNames(columns.names);
+      picker.update(columns);
       grid.draw();
     },
     head: () => {
@@ -74,8 +79,8 @@ function emptyText(context: Context, scanning: boolean): string {
   if (head.state === 'retrying') return 'The broker cannot be reached.';
   if (head.state === 'stopping') return 'Stopping…';
   if (head.state === 'paused') return 'Paused. Press Run, and messages show here as they come.';
-  if (head.errors > 0 && head.window.total === 0)
-    return `No message came through: ${count(head.errors, 'error')}, and the tab Errors tells why.`;
+  if (head.failed > 0 && head.window.total === 0)
+    return `No message came through: ${count(head.failed, 'error')}, and the tab Errors tells why.`;
   if (head.state === 'live' && head.start === 'earliest')
     return 'Waiting for messages: there are none yet, read from the earliest.';
   if (head.state === 'live')
@@ -83,7 +88,7 @@ function emptyText(context: Context, scanning: boolean): string {
   return 'There are no messages in the window. Restart the stream to read.';
 }
 
-function tools(context: Context, grid: Grid, filter: HTMLElement): HTMLElement {
+function tools(context: Context, filter: HTMLElement, columns: HTMLElement): HTMLElement {
   const { ui } = context;
   const follow = button(
     'Follow',
@@ -98,13 +103,7 @@ function tools(context: Context, grid: Grid, filter: HTMLElement): HTMLElement {
   follow.addEventListener('click', () => ui.patch({ follow: !ui.get().follow }));
   ui.listen(draw);
   draw();
-  return h(
-    'div',
-    { class: 'sl-tools' },
-    filter,
-    columnPicker(context, () => grid.store.columns),
-    follow,
-  );
+  return h('div', { class: 'sl-tools' }, filter, columns, follow);
 }
 
 /** The filter is kept as it is typed; what is wrong with it the kernel says, and shows what it showed before. */

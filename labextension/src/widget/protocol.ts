@@ -55,6 +55,8 @@ export const isHead = shape({
   lag: orNull(isNumber),
   progress: orNull(isNumber),
   errors: isNumber,
+  /** Those of the errors that came since it was last restarted. */
+  failed: isNumber,
   buffered: isNumber,
   window: shape({
     count: isNumber,
@@ -173,7 +175,8 @@ export const isNotice = shape({ text: isText, kind: oneOf('info', 'alarm') });
 export type Notice = Guarded<typeof isNotice>;
 
 /** The fields that values have, in the order of their appearance; a block of rows holds those that are in sight. */
-export const isColumnNames = shape({ names: list(isText) });
+/** `more` says that values have other fields too: a table has so many columns at most. */
+export const isColumnNames = shape({ names: list(isText), more: isFlag });
 export type ColumnNames = Guarded<typeof isColumnNames>;
 
 /** The sections that a frame may carry, each with its guard. */
