@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import InvalidValue
 from streamlab.processors import name_of, refuse_generator
 from streamlab.texts import clean, said
-from streamlab.views import functions, trial
+from streamlab.views import functions, in_time
 from streamlab.views.printed import caught
 from streamlab.views.trial import MESSAGES, Outcome, preview
 
@@ -75,9 +75,9 @@ def _execute(compiled: types.CodeType, scope: dict[str, Any], file: str) -> None
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
             failed.append(error)
 
-    if not trial.in_a_thread(run):
+    if not in_time.in_a_thread(run):
         raise InvalidValue(
-            f"this is not through after {trial.LIMIT_S:g} s: what takes time belongs into the function, or into a cell"
+            f"this is not through after {in_time.LIMIT_S:g} s: what takes time belongs into the function, or into a cell"
         )
     for error in failed:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
