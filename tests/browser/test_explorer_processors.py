@@ -228,7 +228,7 @@ def test_code_of_a_cell_that_runs_again_is_seen_in_the_open_editor_and_a_draft_s
     book.run(define.format(4))
     explorer.root.scroll_into_view_if_needed()
     status = explorer.inspector.locator(".sl-bench .sl-status")
-    expect(status).to_have_text("Changed in the notebook meanwhile: Apply replaces that")
+    expect(status).to_have_text("Changed elsewhere meanwhile: Apply replaces that")
     expect(explorer.editor).to_contain_text("'here': 3")
     explorer.editor.focus()
     explorer.page.keyboard.press("Shift+Enter")

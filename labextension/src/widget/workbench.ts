@@ -92,7 +92,7 @@ export function workbench(context: Context, name: string | null): Workbench {
     if (text !== original) {
       original = found.code;
       drafts.set(key, { from: original, text });
-      say('Changed in the notebook meanwhile: Apply replaces that');
+      say('Changed elsewhere meanwhile: Apply replaces that');
       return;
     }
     const focused = place.contains(document.activeElement);
