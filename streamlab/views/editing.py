@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import keyword
 import linecache
 import textwrap
@@ -111,7 +112,8 @@ def code_of(stream: Stream[Any], name: str) -> dict[str, Any]:
         return {"code": TEMPLATE.format(name=_identifier(name)), "editable": True, "where": "new"}
     entry = stream.processors[name]
     if entry.kind != "processor":
-        return {"code": "", "editable": False, "where": f"made by {entry.kind}()"}
+        code = functions.source_of(inspect.unwrap(entry.function), _identifier(name)) if entry.kind == "filter" else None
+        return {"code": code or "", "editable": False, "where": f"made by {entry.kind}()"}
     source = getattr(entry.function, SOURCE, None)
     if source is not None:
         return {"code": source[0], "editable": True, "where": "written here"}

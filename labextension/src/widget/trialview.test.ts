@@ -5,7 +5,7 @@ import { examples } from './testing';
 import { trialResults } from './trialview';
 
 const trial = (more: Partial<Trial>): Trial => ({ ...examples.replies.try, ...more });
-const text = (more: Partial<Trial>): string => trialResults(trial(more), () => undefined).textContent ?? '';
+const text = (more: Partial<Trial>): string => trialResults(trial(more), () => undefined).textContent;
 
 test('the head tells how many of the last messages were tried, and that something was printed', () => {
   const nothing = { text: '', leftOut: 0 };
@@ -17,7 +17,7 @@ test('the head tells how many of the last messages were tried, and that somethin
 
 test('an error shows where it came from before the value that it came from', () => {
   const [first] = trialResults(trial({}), () => undefined).querySelectorAll('details');
-  expect([...(first?.querySelectorAll('pre') ?? [])].map(one => one.textContent?.split('\n').at(-1))).toEqual([
+  expect([...(first?.querySelectorAll('pre') ?? [])].map(one => one.textContent.split('\n').at(-1))).toEqual([
     "KeyError: 'amount'",
     "{'amount': 412.5}",
   ]);
