@@ -217,6 +217,10 @@ def cell_text(stream: Stream[Any], name: str) -> str:
     if entry.kind != "processor":
         raise InvalidValue(f"{name} is made by {entry.kind}() and has no code of its own")
     source = getattr(function, SOURCE, None)
+    if source is not None and source[1] == variable:
+        raise InvalidValue(
+            f"the cell would give {variable}, the name of the stream, to its function: call the function something else first"
+        )
     if source is not None:
         return functions.attaching(source[0].lstrip("\n"), variable, name, source[1])
     if (module := functions.module_of(function)) is not None:

@@ -287,6 +287,13 @@ def test_a_cell_says_stream_where_no_variable_has_it(stream: sl.Stream[Any]) -> 
     assert cell_text(stream, "plain").startswith("@stream.processor\ndef plain(")
 
 
+def test_a_cell_that_would_take_the_streams_name_away_is_refused(stream: sl.Stream[Any], notebook: dict[str, Any]) -> None:
+    notebook["s"] = stream
+    apply(stream, "", "def s(value): return value")
+    with pytest.raises(InvalidValue, match="the cell would give s, the name of the stream, to its function"):
+        cell_text(stream, "s")
+
+
 def test_functions_of_the_notebook_can_be_picked(stream: sl.Stream[Any], notebook: dict[str, Any]) -> None:
     code = (
         "def one(value): ...\ndef _hidden(value): ...\ndef two(a, b): ...\ndef none(): ...\ndef key(*, value): ...\n"
