@@ -52,6 +52,7 @@ test('many errors, again and again, do not pile up in the page', () => {
   for (let newest = 1000; newest < 10_000; newest += 1000) tab.update(errors(newest));
   expect(shown()).toHaveLength(50);
   expect(shown()[0]).toBe('o 9000');
+  expect(tab.element.textContent).toContain('9,001 errors, 1,000 of them kept');
 });
 
 test('while some are selected they stay where they are, and the newer ones are counted', () => {

@@ -67,7 +67,8 @@ export function errorsTab(context: Context): ErrorsTab {
     older.hidden = drawn.size === 0 || drawn.size >= latest.kept || oldest === 0;
     empty.hidden = drawn.size > 0;
     bar.hidden = drawn.size === 0;
-    setText(summary, `${count(latest.total, 'error')}, ${grouped(latest.kept)} of them kept`);
+    const kept = latest.kept < latest.total ? `, ${grouped(latest.kept)} of them kept` : '';
+    setText(summary, `${count(latest.total, 'error')}${kept}`);
     counted();
   }
 
