@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -359,4 +360,4 @@ def filter_by(function: Function) -> Function:
         return value
 
     keep.__name__ = name_of(function)
-    return keep
+    return functools.update_wrapper(keep, function, assigned=(), updated=())  # its code is to be found

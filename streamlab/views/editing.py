@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import keyword
 import linecache
 import textwrap
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from streamlab.errors import InvalidValue
 from streamlab.processors import name_of, refuse_generator
 from streamlab.texts import clean, said
-from streamlab.views import functions, trial
+from streamlab.views import functions, in_time
 from streamlab.views.printed import caught
 from streamlab.views.trial import MESSAGES, Outcome, preview
 
@@ -75,9 +76,9 @@ def _execute(compiled: types.CodeType, scope: dict[str, Any], file: str) -> None
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
             failed.append(error)
 
-    if not trial.in_a_thread(run):
+    if not in_time.in_a_thread(run):
         raise InvalidValue(
-            f"this is not through after {trial.LIMIT_S:g} s: what takes time belongs into the function, or into a cell"
+            f"this is not through after {in_time.LIMIT_S:g} s: what takes time belongs into the function, or into a cell"
         )
     for error in failed:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
@@ -111,7 +112,8 @@ def code_of(stream: Stream[Any], name: str) -> dict[str, Any]:
         return {"code": TEMPLATE.format(name=_identifier(name)), "editable": True, "where": "new"}
     entry = stream.processors[name]
     if entry.kind != "processor":
-        return {"code": "", "editable": False, "where": f"made by {entry.kind}()"}
+        code = functions.source_of(inspect.unwrap(entry.function), _identifier(name)) if entry.kind == "filter" else None
+        return {"code": code or "", "editable": False, "where": f"made by {entry.kind}()"}
     source = getattr(entry.function, SOURCE, None)
     if source is not None:
         return {"code": source[0], "editable": True, "where": "written here"}
@@ -215,6 +217,10 @@ def cell_text(stream: Stream[Any], name: str) -> str:
     if entry.kind != "processor":
         raise InvalidValue(f"{name} is made by {entry.kind}() and has no code of its own")
     source = getattr(function, SOURCE, None)
+    if source is not None and source[1] == variable:
+        raise InvalidValue(
+            f"the cell would give {variable}, the name of the stream, to its function: call the function something else first"
+        )
     if source is not None:
         return functions.attaching(source[0].lstrip("\n"), variable, name, source[1])
     if (module := functions.module_of(function)) is not None:

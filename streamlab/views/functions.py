@@ -71,13 +71,13 @@ def _assigned(node: ast.stmt) -> str | None:
 
 def takes_one(value: Any) -> bool:
     """Tell whether something of a notebook is the user's own, no class, and can be called with one value."""
-    if not callable(value) or isinstance(value, type) or not _is_users(value):
+    if not callable(value) or isinstance(value, type):
         return False
     try:
         inspect.signature(value).bind(None)
+        return _is_users(value)
     except Exception:  # noqa: BLE001 - an object of a user may raise anything, and some have no signature
         return False
-    return True
 
 
 def _is_users(function: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The last value before and after the processor that is selected, now and then."""
+"""The last value before and after the processors that are selected, now and then."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Sampler"]
 
 EVERY_S = 0.25
+FORGET_S = 2.0
+"""Whoever selects a processor anew after so long sees its next value, not an old one."""
 LARGEST = 4_000
 """Texts above so many characters are withheld in a sample."""
 
@@ -32,27 +34,38 @@ class Seen:
     after: Tree | None = None
     error: str | None = None
     skipped: bool = False
-    at_ms: int = 0
+    at_ms: int | None = None
+
+
+class _Watched:
+    """A processor that somebody has selected."""
+
+    def __init__(self, entry: Processor) -> None:
+        self.entry = entry
+        self.looked_s = self.asked_s = float("-inf")
+        self.seen = Seen()
 
 
 class Sampler:
-    """Asks for samples of one processor at a time, and keeps the last one."""
+    """Asks for samples of the processors that are selected in any explorer of a stream, and keeps the last one of each."""
 
     def __init__(self) -> None:
-        self._entry: Processor | None = None
-        self._asked_s = float("-inf")
-        self._seen: Seen | None = None
+        self._watched: dict[str, _Watched] = {}
 
     def watch(self, stream: Stream[Any], name: str, now_s: float) -> None:
         """Ask for the next value that goes through, if the last one is some time ago."""
-        entry: Processor | None = None
+        self._watched = {other: each for other, each in self._watched.items() if now_s - each.looked_s < FORGET_S}
         with suppress(InvalidValue):
-            entry = stream.processors[name]
-        if entry is not self._entry:
-            self._entry, self._seen, self._asked_s = entry, None, float("-inf")
-        if entry is None or now_s - self._asked_s < EVERY_S:
+            self._watch(stream.processors[name], now_s)
+
+    def _watch(self, entry: Processor, now_s: float) -> None:
+        watched = self._watched.get(entry.name)
+        if watched is None or watched.entry is not entry:
+            watched = self._watched[entry.name] = _Watched(entry)
+        watched.looked_s = now_s
+        if now_s - watched.asked_s < EVERY_S:
             return
-        self._asked_s = now_s
+        watched.asked_s = now_s
         pending = Seen()
 
         def before(value: Any) -> None:
@@ -60,18 +73,16 @@ class Sampler:
 
         def after(sample: Sample) -> None:
             _finish(pending, sample)
-            if entry is self._entry:
-                self._seen = pending
+            watched.seen = pending
 
         entry.watch(before, after)
 
     def section(self, shown: ShownStream, name: str | None) -> dict[str, Any] | None:
-        """Return the last sample of a processor; None when another one, or none, is selected."""
-        if name is None or self._entry is None or self._entry.name != name:
+        """Return the last sample of a processor; None when it is not there, or none is selected."""
+        watched = self._watched.get(name or "")
+        if watched is None or watched.entry not in shown.stream.processors:
             return None
-        seen = self._seen
-        if seen is None:
-            return {"name": name, "before": None, "after": None, "error": None, "skipped": False, "at": None, "diff": []}
+        seen = watched.seen
         diff = [] if seen.before is None or seen.after is None else differences(seen.before, seen.after)
         return {
             "name": name,

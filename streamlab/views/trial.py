@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import ctypes
-import os
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import takewhile
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +20,7 @@ from streamlab.markup import Html, alarming, block, card, dim, section
 from streamlab.processors import name_of, refuse_generator
 from streamlab.texts import clean, said
 from streamlab.tracebacks import places_of, trimmed
-from streamlab.views import session
+from streamlab.views import in_time, session
 from streamlab.views.cells import cell
 from streamlab.views.rows import Row
 from streamlab.views.window import Window
@@ -35,12 +30,10 @@ if TYPE_CHECKING:
 
     from streamlab.streams import Stream
 
-__all__ = ["LIMIT_S", "MESSAGES", "Outcome", "Preview", "in_a_thread", "preview", "short"]
+__all__ = ["MESSAGES", "Outcome", "Preview", "preview", "short"]
 
 Function = Callable[[Any], Any]
 UNNAMED = "<lambda>"
-LIMIT_S = 10.0
-LAST_WORDS_S = 0.5
 MESSAGES = 1_000
 SHOWN = 10
 SHORT = 300
@@ -143,7 +136,7 @@ class Preview:
             parts.append(f"{before:,} did not reach it")
         reached = tried - before
         each = f", {_lasting(self.seconds / reached)} each" if reached else ""
-        late = f"; stopped after {tried:,} of {self.asked:,} messages: {LIMIT_S:g} s were over" if self.unfinished else ""
+        late = f"; stopped after {tried:,} of {self.asked:,} messages: {in_time.LIMIT_S:g} s were over" if self.unfinished else ""
         return f"{', '.join(parts)}{each}{late}"
 
     def __repr__(self) -> str:
@@ -204,7 +197,7 @@ def preview(stream: Stream[Any], function: Function, *, n: int = MESSAGES, name:
         tried.set(stream)
         await _try(rows, before, function, trying)
 
-    in_a_thread(lambda: asyncio.run(work()))
+    in_time.in_a_thread(lambda: asyncio.run(work()))
     outcomes = list(trying.outcomes)  # what comes too late is not shown
     return Preview(place, len(rows), outcomes, trying.seconds, len(outcomes) < len(rows))
 
@@ -238,42 +231,8 @@ def _before(stream: Stream[Any], name: str) -> list[Function]:
     return lookup + [entry.function for entry in before if entry.enabled and entry.kind not in WRITING]
 
 
-class TimeIsOver(SystemExit):
-    """Raised in a function that goes on when the time of its trial is over. It passes by ``except Exception``, and ends a thread quietly."""
-
-    def __str__(self) -> str:
-        return f"it went on for {LIMIT_S:g} s, and was ended"
-
-
-def in_a_thread(work: Callable[[], object]) -> bool:
-    """Run user's code where it keeps nobody waiting who must not wait, for as long as a trial may take; an endless loop is ended.
-
-    Returns whether it came to an end.
-
-    What waits is let go: it cannot be interrupted, and Python 3.11, when it is traced, has all threads wait until it was. What it
-    prints belongs to the cell that called, or to who catches it: both go by the context.
-    """
-    thread = threading.Thread(target=copy_context().run, args=(work,), name="streamlab-trial", daemon=True)
-    thread.start()
-    thread.join(LIMIT_S + LAST_WORDS_S)
-    if thread.is_alive() and thread.ident is not None and _computes(thread):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeIsOver))
-        thread.join(LAST_WORDS_S)
-    return not thread.is_alive()
-
-
-def _computes(thread: threading.Thread) -> bool:
-    """Whether it used a core for a part of its time that counts; True where the system does not tell."""
-    try:
-        state = Path(f"/proc/self/task/{thread.native_id}/stat").read_text("ascii", "replace")
-    except OSError:
-        return True
-    user, system = state.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") > LIMIT_S / 10
-
-
 async def _try(rows: Sequence[Row], before: Iterable[Function], function: Function, found: Preview) -> None:
-    until, loop = perf_counter() + LIMIT_S, Loop()
+    until, loop = perf_counter() + in_time.LIMIT_S, Loop()
     for row in rows:
         if perf_counter() > until:
             return
@@ -314,7 +273,7 @@ async def _result(function: Function, value: Any, until: float) -> Any:
                 return await result
         except TimeoutError:
             if limit.expired():
-                raise TimeIsOver from None
+                raise in_time.TimeIsOver from None
             raise
     return result
 

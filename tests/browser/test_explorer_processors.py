@@ -228,7 +228,7 @@ def test_code_of_a_cell_that_runs_again_is_seen_in_the_open_editor_and_a_draft_s
     book.run(define.format(4))
     explorer.root.scroll_into_view_if_needed()
     status = explorer.inspector.locator(".sl-bench .sl-status")
-    expect(status).to_have_text("Changed in the notebook meanwhile: Apply replaces that")
+    expect(status).to_have_text("Changed elsewhere meanwhile: Apply replaces that")
     expect(explorer.editor).to_contain_text("'here': 3")
     explorer.editor.focus()
     explorer.page.keyboard.press("Shift+Enter")
@@ -257,3 +257,64 @@ def test_what_a_preview_prints_is_in_its_cell(book: Notebook) -> None:
     cell = book.run("s.preview(loud, n=3)")
     expect(cell.locator(".jp-OutputArea-output").first).to_have_text(re.compile(r"^(seen \d+\n){3}$"))
     expect(cell.locator(".jp-OutputArea-output").last).to_contain_text("3 ok, 0 skipped, 0 errors")
+
+
+def test_long_code_scrolls_in_its_place(explorer: Explorer) -> None:
+    explorer.press("Add a processor")
+    panel = explorer.root.get_by_role("region", name="New processor")
+    lines = "".join(f"    x{number} = {number}\n" for number in range(60))
+    explorer.write(f"def long(order):\n{lines}    return x59\n")
+    for part in (panel.get_by_role("heading"), panel.get_by_role("button", name="Apply")):
+        expect(part).to_be_in_viewport(ratio=1)
+    panel.get_by_role("button", name="Try on 1,000").click()
+    expect(panel.locator(".sl-results")).to_contain_text("59")
+    expect(panel.get_by_role("heading")).to_be_in_viewport(ratio=1)
+    panel.get_by_role("button", name="Close", exact=True).click()
+
+
+def test_the_stream_is_paused_and_goes_on_while_a_trial_takes_its_time(book: Notebook, explorer: Explorer) -> None:
+    book.run("import threading\ngate = threading.Event()")
+    explorer.root.scroll_into_view_if_needed()
+    explorer.press("Add a processor")
+    panel = explorer.root.get_by_role("region", name="New processor")
+    explorer.write("def waits(order):\n    gate.wait()\n    return order['nothing']\n")
+    panel.get_by_role("button", name="Try on 1,000").click()
+    expect(panel.locator(".sl-status")).to_have_text("Trying…")
+    explorer.press("Pause")
+    explorer.expect_state("paused")
+    explorer.press("Run")
+    explorer.expect_state("live")
+    expect(panel.locator(".sl-status")).to_have_text("Trying…")
+    book.ask("gate.set()")
+    expect(panel.locator(".sl-status")).to_contain_text(re.compile(r"^0 ok, 0 skipped, [1-9]\d* errors"))
+    result = panel.locator(".sl-results details").first
+    result.locator("summary").click()
+    expect(result).to_contain_text("line 3, in waits")
+    panel.get_by_role("button", name="Close", exact=True).click()
+
+
+def test_where_code_is_from_is_told_and_what_alone_is_not_the_processor_is_not_copied(book: Notebook, explorer: Explorer) -> None:
+    book.run(
+        "def made(rate):\n    def inner(order):\n        return rate\n    return inner\ns.processors.define(made(2), name='made')"
+    )
+    explorer.root.scroll_into_view_if_needed()
+    panel = explorer.select("made")
+    status = panel.locator(".sl-bench .sl-status")
+    expect(status).to_have_text("made in another function, whose rate it uses: Apply replaces it by one without")
+    panel.get_by_role("button", name="Copy as cell").click()
+    expect(explorer.notice).to_contain_text("the code of made alone does not make it again")
+    book.ask("s.processors.define(len, name='made') and None")
+    expect(status).to_contain_text("its code is not known (it is a builtin_function_or_method)")
+    panel.get_by_role("button", name="Copy as cell").click()
+    expect(explorer.notice).to_contain_text("Copied")
+    assert clipboard(explorer.page) == "s.processor(len, name='made')\n"
+
+
+def test_a_new_one_does_not_take_the_place_of_another(book: Notebook, explorer: Explorer) -> None:
+    explorer.press("Add a processor")
+    panel = explorer.root.get_by_role("region", name="New processor")
+    explorer.write("def double(order):\n    return None\n")
+    panel.get_by_role("button", name="Apply").click()
+    expect(panel.locator(".sl-status")).to_have_text(re.compile("^there is a processor 'double' already: give this function"))
+    assert book.ask("s.processors['double'].function({'amount': 4})") == {"amount": 4, "total": 8}
+    panel.get_by_role("button", name="Close", exact=True).click()

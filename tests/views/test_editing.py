@@ -200,8 +200,9 @@ def test_the_code_of_a_processor_is_shown_or_said_to_be_unknown(
 
 def test_what_is_made_by_the_stream_is_not_edited(stream: sl.Stream[Any]) -> None:
     stream.filter(plain).echo(stream.app.channel())
-    for name, kind in zip(stream.processors.names, ("filter", "echo"), strict=True):
-        assert code_of(stream, name) == {"code": "", "editable": False, "where": f"made by {kind}()"}
+    code = 'def plain(value: Any) -> Any:\n    """Documented."""\n    return value\n'
+    for name, kind, shown in zip(stream.processors.names, ("filter", "echo"), (code, ""), strict=True):
+        assert code_of(stream, name) == {"code": shown, "editable": False, "where": f"made by {kind}()"}
         with pytest.raises(InvalidValue, match=rf"is made by {kind}\(\) and has no code"):
             cell_text(stream, name)
         with pytest.raises(InvalidValue, match=rf"is made by {kind}\(\) and stays: give this function another name"):
@@ -286,6 +287,13 @@ def test_a_cell_says_stream_where_no_variable_has_it(stream: sl.Stream[Any]) -> 
     assert cell_text(stream, "plain").startswith("@stream.processor\ndef plain(")
 
 
+def test_a_cell_that_would_take_the_streams_name_away_is_refused(stream: sl.Stream[Any], notebook: dict[str, Any]) -> None:
+    notebook["s"] = stream
+    apply(stream, "", "def s(value): return value")
+    with pytest.raises(InvalidValue, match="the cell would give s, the name of the stream, to its function"):
+        cell_text(stream, "s")
+
+
 def test_functions_of_the_notebook_can_be_picked(stream: sl.Stream[Any], notebook: dict[str, Any]) -> None:
     code = (
         "def one(value): ...\ndef _hidden(value): ...\ndef two(a, b): ...\ndef none(): ...\ndef key(*, value): ...\n"
@@ -302,6 +310,7 @@ def test_functions_of_the_notebook_can_be_picked(stream: sl.Stream[Any], noteboo
         "sl": sl,
         "str": str,
     }
+    notebook["liar"] = type("Liar", (), {"__call__": lambda self, value: value, "__module__": property(lambda self: 1 / 0)})()
     notebook |= {"wait": asyncio.wait_for, "get_ipython": get_ipython, "retry": pytest.raises}
     found = ["cached", "exec_", "method", "one", "optional", "part_of_two", "pricer", "rest"]
     assert editing.names() == found

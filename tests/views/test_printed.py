@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streamlab.views import trial
+from streamlab.views import in_time
 from streamlab.views.printed import KEPT, caught
 from tests.streaming import until
 from tests.views.conftest import Explore
@@ -99,8 +99,8 @@ def test_what_somebody_else_puts_in_the_place_of_stdout_meanwhile_stays() -> Non
 async def test_after_a_function_that_never_ends_stdout_is_what_it_was(
     app: sl.App, explore: Explore, notebook: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "LIMIT_S", 0.2)
-    monkeypatch.setattr(trial, "LAST_WORDS_S", 0.1)
+    monkeypatch.setattr(in_time, "LIMIT_S", 0.2)
+    monkeypatch.setattr(in_time, "LAST_WORDS_S", 0.1)
     notebook["release"] = release = threading.Event()
     stdout = sys.stdout
     browser = explore((await filled(app, 2)).stream(start="earliest"))

@@ -100,3 +100,19 @@ async def test_a_processor_that_is_replaced_is_looked_at_anew(app: sl.App, explo
     browser.explorer.shown.stream.processors.replace("in_place", skips)
     assert browser.whole()["sample"]["at"] is None
     await browser.explorer.shown.stream.stop()
+
+
+async def test_two_explorers_of_one_stream_look_at_two_processors_or_at_the_same(app: sl.App, explore: Explore) -> None:
+    channel = app.channel()
+    stream = channel.stream(processors=[in_place, lambda value: {**value, "later": 1}])
+    browsers = [explore(stream), explore(stream), explore(stream)]
+    names = [stream.processors.names[number] for number in (0, 1, 1)]
+    for browser, name in zip(browsers, names, strict=True):
+        browser.explorer.ui = {**PLAIN, "selected": {"kind": "processor", "name": name}}
+        browser.whole()
+    await channel.send(value={"who": {"name": "a"}, "old": 1})
+    await until(lambda: stream.events_total == 1)
+    samples = [browser.whole()["sample"] for browser in browsers]
+    assert [sample["name"] for sample in samples] == names
+    assert all(sample["before"] is not None and sample["after"] is not None for sample in samples)
+    await stream.stop()

@@ -14,7 +14,7 @@ import pytest
 import streamlab as sl
 from streamlab.errors import InvalidState, InvalidType, InvalidValue
 from streamlab.events import current_event
-from streamlab.views import trial
+from streamlab.views import in_time, trial
 from tests.streaming import put_all, until
 from tests.views.conftest import Explore
 from tests.views.exploring import filled
@@ -179,8 +179,8 @@ async def test_a_function_of_no_or_two_arguments_fails_on_each(stream: sl.Stream
 async def test_a_slow_function_is_stopped_at_the_limit(
     stream: sl.Stream[Any], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(trial, "LIMIT_S", 0.2)
-    monkeypatch.setattr(trial, "LAST_WORDS_S", 0.1)
+    monkeypatch.setattr(in_time, "LIMIT_S", 0.2)
+    monkeypatch.setattr(in_time, "LAST_WORDS_S", 0.1)
     release = threading.Event()
 
     def slow(order: Any) -> Any:
@@ -203,7 +203,7 @@ async def test_a_slow_function_is_stopped_at_the_limit(
 
 
 async def test_an_endless_loop_is_ended_and_shows_as_an_error(stream: sl.Stream[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "LIMIT_S", 0.2)
+    monkeypatch.setattr(in_time, "LIMIT_S", 0.2)
 
     def endless(_order: object) -> None:
         while True:
@@ -313,7 +313,7 @@ async def test_a_function_that_yields_is_refused(stream: sl.Stream[Any]) -> None
 
 
 async def test_what_is_awaited_for_ever_is_an_error_that_says_so(stream: sl.Stream[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "LIMIT_S", 0.2)
+    monkeypatch.setattr(in_time, "LIMIT_S", 0.2)
 
     async def waits(_order: object) -> None:
         await asyncio.Event().wait()
@@ -335,8 +335,8 @@ def test_the_time_of_one_is_told_in_a_unit_that_suits_it() -> None:
 async def test_code_that_is_not_through_in_time_is_told_and_ended(
     explore: Explore, stream: sl.Stream[Any], notebook: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "LIMIT_S", 0.2)
-    monkeypatch.setattr(trial, "LAST_WORDS_S", 0.1)
+    monkeypatch.setattr(in_time, "LIMIT_S", 0.2)
+    monkeypatch.setattr(in_time, "LAST_WORDS_S", 0.1)
     notebook["release"] = threading.Event()
     browser = explore(stream)
     loop = "while True: sum(range(100))\ndef f(order): return order"

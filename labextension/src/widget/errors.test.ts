@@ -5,14 +5,18 @@ import { errorsTab } from './errors';
 import type { ErrorsTab } from './errors';
 import type { Errors } from './protocol';
 import { Link } from './link';
-import { TestModel } from './testing';
+import { examples, TestModel } from './testing';
 import { UiState } from './ui';
 
 let tab: ErrorsTab;
+let model: TestModel;
+let context: Context;
+let notices: [string, string][];
 
 beforeEach(() => {
-  const model = new TestModel();
-  const context: Context = {
+  model = new TestModel();
+  notices = [];
+  context = {
     link: new Link(
       model,
       () => undefined,
@@ -21,7 +25,7 @@ beforeEach(() => {
     ui: new UiState(model),
     signal: new AbortController().signal,
     latest: { head: null, pipe: null, field: null, answers: true },
-    notice: () => undefined,
+    notice: (text, kind) => notices.push([text, kind]),
     calm: () => undefined,
     announce: () => undefined,
     newProcessor: () => undefined,
@@ -48,6 +52,7 @@ test('many errors, again and again, do not pile up in the page', () => {
   for (let newest = 1000; newest < 10_000; newest += 1000) tab.update(errors(newest));
   expect(shown()).toHaveLength(50);
   expect(shown()[0]).toBe('o 9000');
+  expect(tab.element.textContent).toContain('9,001 errors, 1,000 of them kept');
 });
 
 test('while some are selected they stay where they are, and the newer ones are counted', () => {
@@ -66,4 +71,33 @@ test('what is no longer kept goes', () => {
   tab.update(errors(100));
   tab.update({ total: 101, kept: 0, oldest: 101, rows: [] });
   expect(shown()).toEqual([]);
+});
+
+async function retry(retried: number): Promise<void> {
+  tab.element.querySelector<HTMLInputElement>('.sl-errorbar input')?.click();
+  tab.element.querySelector<HTMLButtonElement>('.sl-errorbar button')?.click();
+  const { view, rid } = model.of('do').at(-1) ?? {};
+  model.emit('msg:custom', { t: 'reply', view, rid, ok: true, data: { retried } }, []);
+  await new Promise(resolve => setTimeout(resolve));
+}
+
+test('what was not retried is told, and that a paused stream waits with it', async () => {
+  tab.update(errors(100));
+  await retry(50);
+  tab.update(errors(200));
+  await retry(47);
+  context.latest.head = { ...examples.toView.frame.head, state: 'paused' } as unknown as Context['latest']['head'];
+  tab.update(errors(300));
+  await retry(50);
+  tab.update(errors(400));
+  await retry(0);
+  expect(notices).toEqual([
+    ['50 records put through the stream again.', 'info'],
+    ['47 records put through the stream again. 3 not: no longer kept, or not the failure of a record.', 'info'],
+    ['50 records to go through the stream again once it runs on.', 'info'],
+    [
+      '0 records to go through the stream again once it runs on. 50 not: no longer kept, or not the failure of a record.',
+      'alarm',
+    ],
+  ]);
 });

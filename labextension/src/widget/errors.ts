@@ -67,7 +67,8 @@ export function errorsTab(context: Context): ErrorsTab {
     older.hidden = drawn.size === 0 || drawn.size >= latest.kept || oldest === 0;
     empty.hidden = drawn.size > 0;
     bar.hidden = drawn.size === 0;
-    setText(summary, `${count(latest.total, 'error')}, ${grouped(latest.kept)} of them kept`);
+    const kept = latest.kept < latest.total ? `, ${grouped(latest.kept)} of them kept` : '';
+    setText(summary, `${count(latest.total, 'error')}${kept}`);
     counted();
   }
 
@@ -88,11 +89,7 @@ export function errorsTab(context: Context): ErrorsTab {
     try {
       const { retried } = await context.link.ask(isRetried, 'retry', { indices }, RETRY_MS);
       for (const index of indices) forget(index);
-      const how =
-        context.latest.head?.state === 'paused'
-          ? 'to go through the stream again once it runs on'
-          : 'put through the stream again';
-      context.notice(`${count(retried, 'record')} ${how}.`, 'info');
+      context.notice(retriedText(context, retried, indices.length), retried > 0 ? 'info' : 'alarm');
     } catch (error) {
       context.notice(messageOf(error), 'alarm');
     }
@@ -135,6 +132,14 @@ export function errorsTab(context: Context): ErrorsTab {
       show();
     },
   };
+}
+
+function retriedText(context: Context, retried: number, selected: number): string {
+  const paused = context.latest.head?.state === 'paused';
+  const how = paused ? 'to go through the stream again once it runs on' : 'put through the stream again';
+  const left = selected - retried;
+  const why = left > 0 ? ` ${grouped(left)} not: no longer kept, or not the failure of a record.` : '';
+  return `${count(retried, 'record')} ${how}.${why}`;
 }
 
 function errorRow(context: Context, failure: Failure, changed: () => void): Drawn {

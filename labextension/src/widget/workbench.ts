@@ -93,7 +93,7 @@ export function workbench(context: Context, name: string | null, opened: () => v
     if (text !== original) {
       original = found.code;
       drafts.set(key, { from: original, text });
-      say('Changed in the notebook meanwhile: Apply replaces that');
+      say('Changed elsewhere meanwhile: Apply replaces that');
       return;
     }
     const focused = place.contains(document.activeElement);
