@@ -246,6 +246,14 @@ def test_the_name_of_a_column_of_numbers_can_be_read_while_the_mouse_is_there(ex
     amount.hover()
     expect(amount.locator(".sl-hide")).to_be_visible()
     assert not amount.evaluate(OVERLAP, [".sl-collabel", ".sl-hide"])
+    # The arrow of a sorted one takes the room.
+    amount.locator(".sl-sort").click()
+    expect(amount).to_have_attribute("aria-sort", "ascending")
+    expect(amount.locator(".sl-hide")).to_be_hidden()
+    for _ in range(2):
+        amount.locator(".sl-sort").click()
+    expect(amount).to_have_attribute("aria-sort", "none")
+    explorer.press("Follow")
 
 
 def test_columns_are_resized_by_mouse_and_by_keys(explorer: Explorer) -> None:
