@@ -188,6 +188,9 @@ def test_sorting_by_a_column_and_back(explorer: Explorer) -> None:
     expect(head(explorer, "amount")).to_have_attribute("aria-sort", "descending")
     sort.click()
     expect(head(explorer, "amount")).to_have_attribute("aria-sort", "none")
+    # As they came again, the newest in sight.
+    expect(explorer.button("Follow")).to_have_attribute("aria-pressed", "true")
+    explorer.expect_column("amount", "Number(texts.at(-1)) > 297")
 
 
 def test_a_text_filters_the_window(explorer: Explorer) -> None:
@@ -253,7 +256,6 @@ def test_the_name_of_a_column_of_numbers_can_be_read_while_the_mouse_is_there(ex
     for _ in range(2):
         amount.locator(".sl-sort").click()
     expect(amount).to_have_attribute("aria-sort", "none")
-    explorer.press("Follow")
 
 
 def test_columns_are_resized_by_mouse_and_by_keys(explorer: Explorer) -> None:
