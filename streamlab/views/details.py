@@ -30,7 +30,8 @@ HEX_BYTES = 4_096
 MAX_HEADERS = 500
 DEEPEST = 100
 """Nobody pastes what is nested deeper."""
-_LINE = 16
+_LINE = 8
+"""So many bytes in a line of a dump: the place beside the table is not wide."""
 
 
 def message_detail(row: Row) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def hex_lines(raw: bytes, begin: int = 0) -> str:
     for start in range(0, len(raw), _LINE):
         piece = raw[start : start + _LINE]
         seen = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in piece)  # noqa: PLR2004 - ASCII
-        lines.append(f"{begin + start:08x}  {piece.hex(' '):<47}  {seen}")
+        lines.append(f"{begin + start:08x}  {piece.hex(' '):<23}  {seen}")
     return "\n".join(lines)
 
 

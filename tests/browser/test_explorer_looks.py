@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Route
+    from playwright.sync_api import FloatRect, Locator, Route
 
     from tests.browser.explorer import Notebook
 
@@ -81,6 +81,11 @@ def test_colours_follow_the_theme(explorer: Explorer, theme: str) -> None:
     assert (text < ground) == (theme == "light")
 
 
+def within(element: Locator, outer: FloatRect) -> bool:
+    box = element.bounding_box()
+    return box is not None and box["x"] >= outer["x"] and box["x"] + box["width"] <= outer["x"] + outer["width"]
+
+
 def test_a_narrow_cell_shows_everything_without_scrolling_sideways(explorer: Explorer) -> None:
     explorer.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     try:
@@ -91,10 +96,13 @@ def test_a_narrow_cell_shows_everything_without_scrolling_sideways(explorer: Exp
         assert root["width"] < 480
         assert explorer.root.evaluate("root => root.scrollWidth <= root.clientWidth")
         for name in ("Pause", "Stop", "More", "Add a processor", "Follow"):
-            box = explorer.button(name).bounding_box()
-            assert box, name
-            assert box["x"] >= root["x"], name
-            assert box["x"] + box["width"] <= root["x"] + root["width"], name
+            assert within(explorer.button(name), root), name
+        for name, title in (("More", "Start position, mode and window"), ("Columns", "Columns")):
+            explorer.press(name)
+            dialog = explorer.root.get_by_role("dialog", name=title)
+            expect(dialog).to_be_visible()
+            assert within(dialog, root), name
+            explorer.page.keyboard.press("Escape")
         explorer.expect_column("offset", "texts.length > 3")
         explorer.select("double")
         expect(explorer.editor).to_be_visible()
@@ -105,6 +113,35 @@ def test_a_narrow_cell_shows_everything_without_scrolling_sideways(explorer: Exp
     finally:
         explorer.page.set_viewport_size({"width": 1400, "height": 1000})
         explorer.page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+
+
+def test_the_graph_of_a_long_pipeline_can_be_read(book: Notebook, explorer: Explorer) -> None:
+    explorer.tab("Graph").click()
+    book.run("for i in range(30):\n    def step(order): return order\n    step.__name__ = f'step_{i}'\n    s.add_processor(step)")
+    explorer.root.scroll_into_view_if_needed()
+    picture = explorer.root.locator(".sl-panels svg[role=group]")
+    expect(picture.locator("g.node")).to_have_count(34)
+    assert picture.locator("g.node text").first.evaluate("text => text.getBoundingClientRect().height") > 8
+    # What is selected there is led to in the pipeline.
+    picture.get_by_role("button", name="Select step_29").click()
+    pipeline = explorer.pipeline.bounding_box()
+    assert pipeline
+    assert within(explorer.node("step_29"), pipeline)
+    explorer.inspector.get_by_role("button", name="Close", exact=True).click()
+    book.run("for i in range(30): s.processors.remove(f'step_{i}')")
+
+
+def test_what_is_said_below_the_histogram_is_not_covered(explorer: Explorer) -> None:
+    explorer.root.get_by_role("slider", name="Start of the selected time").focus()
+    explorer.page.keyboard.press("PageUp")
+    clear = explorer.button("Clear selection")
+    expect(clear).to_be_visible()
+    until = explorer.root.locator(".sl-axis span").last.bounding_box()
+    button = clear.bounding_box()
+    assert until
+    assert button
+    assert until["x"] + until["width"] <= button["x"]
+    clear.click()
 
 
 def test_a_reopened_notebook_shows_the_last_rows_without_a_kernel(book: Notebook, explorer: Explorer) -> None:

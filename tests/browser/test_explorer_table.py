@@ -188,6 +188,9 @@ def test_sorting_by_a_column_and_back(explorer: Explorer) -> None:
     expect(head(explorer, "amount")).to_have_attribute("aria-sort", "descending")
     sort.click()
     expect(head(explorer, "amount")).to_have_attribute("aria-sort", "none")
+    # As they came again, the newest in sight.
+    expect(explorer.button("Follow")).to_have_attribute("aria-pressed", "true")
+    explorer.expect_column("amount", "Number(texts.at(-1)) > 297")
 
 
 def test_a_text_filters_the_window(explorer: Explorer) -> None:
@@ -246,6 +249,13 @@ def test_the_name_of_a_column_of_numbers_can_be_read_while_the_mouse_is_there(ex
     amount.hover()
     expect(amount.locator(".sl-hide")).to_be_visible()
     assert not amount.evaluate(OVERLAP, [".sl-collabel", ".sl-hide"])
+    # The arrow of a sorted one takes the room.
+    amount.locator(".sl-sort").click()
+    expect(amount).to_have_attribute("aria-sort", "ascending")
+    expect(amount.locator(".sl-hide")).to_be_hidden()
+    for _ in range(2):
+        amount.locator(".sl-sort").click()
+    expect(amount).to_have_attribute("aria-sort", "none")
 
 
 def test_columns_are_resized_by_mouse_and_by_keys(explorer: Explorer) -> None:
@@ -318,7 +328,9 @@ def test_a_value_is_shown_as_tree_text_and_bytes(special: Explorer) -> None:
     panel.get_by_role("tab", name="Text").click()
     expect(panel.get_by_label("Text", exact=True).locator("visible=true").last).to_contain_text('"deep":{"a":{"b":7}}')
     panel.get_by_role("tab", name="Bytes").click()
-    expect(panel.locator("pre").last).to_contain_text("7b 22 74 65 78 74")
+    bytes_ = panel.locator("pre").last
+    expect(bytes_).to_contain_text("7b 22 74 65 78 74")
+    assert bytes_.evaluate("pre => pre.scrollWidth <= pre.clientWidth")
 
 
 def test_large_values_come_when_asked_for(special: Explorer) -> None:

@@ -81,6 +81,8 @@ def test_a_hex_dump_shows_address_digits_and_text() -> None:
     assert hex_lines(b"AB\x00").split("  ")[0] == "00000000"
     assert "41 42 00" in hex_lines(b"AB\x00")
     assert hex_lines(b"AB\x00").endswith("AB·")
+    # As wide as the place beside the table.
+    assert {len(line) for line in hex_lines(bytes(800)).splitlines()} == {43}
 
 
 plain = st.recursive(

@@ -12,7 +12,7 @@ interface Layout {
 /** One for the page: starting the layout engine takes longer than using it. */
 const PAGE = globalThis as { streamlabLayout?: Promise<Layout> | undefined };
 /** A picture that is too wide for its place is made smaller, but not so much that it can't be read: then it scrolls. */
-const SMALLEST = 0.7;
+const SMALLEST = 0.8;
 const PIXELS_PER_POINT = 4 / 3;
 const STATES = ['ok', 'off', 'bad'] as const;
 
@@ -98,7 +98,7 @@ async function layout(context: Context): Promise<Layout> {
 
 /** Nodes that stand in the pipeline become buttons; the rest is a picture. */
 function prepare(context: Context, picture: SVGSVGElement, processors: Graph['processors']): void {
-  picture.style.minWidth = `${Math.round(parseFloat(picture.getAttribute('width') ?? '0') * PIXELS_PER_POINT * SMALLEST)}px`;
+  picture.style.minWidth = `${Math.round(wholeWidth(picture) * SMALLEST)}px`;
   setAttribute(picture, 'role', 'group');
   setAttribute(picture, 'aria-label', 'Stream graph');
   for (const link of picture.querySelectorAll('a')) link.replaceWith(...link.childNodes);
@@ -118,6 +118,12 @@ function prepare(context: Context, picture: SVGSVGElement, processors: Graph['pr
       select();
     });
   }
+}
+
+/** The width in pixels at which text has the size that was asked for: Graphviz makes large graphs as small as a page. */
+export function wholeWidth(picture: Element): number {
+  const scale = /scale\(([\d.]+)/.exec(picture.querySelector('g.graph')?.getAttribute('transform') ?? '')?.[1] ?? '1';
+  return (parseFloat(picture.getAttribute('width') ?? '0') * PIXELS_PER_POINT) / parseFloat(scale);
 }
 
 export function patch(picture: Element, marks: Mark[]): void {

@@ -75,13 +75,13 @@ export class GridHead {
     this.element.append(element);
   }
 
-  /** Ascending, descending, then the order of arrival again. */
+  /** Ascending, descending, then the order of arrival again, with the newest in sight. */
   private sort(head: DrawnHead): void {
     const name = head.place?.column.name;
     if (name === undefined || this.dragging) return;
     const now = this.ui.get().sort;
     const next: [string, 'asc' | 'desc'] | null = now?.[0] !== name ? [name, 'asc'] : now[1] === 'asc' ? [name, 'desc'] : null;
-    this.ui.patch({ sort: next, ...(next ? { follow: false } : {}) });
+    this.ui.patch({ sort: next, follow: next === null });
   }
 
   private hide(head: DrawnHead): void {

@@ -1,7 +1,7 @@
 /** The side that follows what is selected: a message, a processor, the source, or a processor to be. */
 import type { Context } from './context';
 import { h, iconButton, setClass } from './dom';
-import { bytes, grouped, span } from './format';
+import { bytes, count, grouped, span } from './format';
 import { messagePanel } from './message';
 import { processorPanel } from './processor';
 import type { Panel } from './processor';
@@ -99,7 +99,7 @@ function sourcePanel(context: Context): { element: HTMLElement; update(head: Hea
       ['group', now.group],
       ['start', now.start],
       ['state', now.detail ? `${now.state}: ${now.detail}` : now.state],
-      ['read', `${grouped(now.window.total)} messages`],
+      ['read', count(now.window.total, 'message')],
       [
         'window',
         `${grouped(now.window.count)} of ${grouped(now.window.max)} messages, ${bytes(now.window.bytes)} of ${bytes(now.window.maxBytes)}`,

@@ -19,13 +19,15 @@ function text(model: Model, name: string): string {
 
 function render({ model, el }: Call): () => void {
   const gone = new AbortController();
-  const card = h('div');
+  // As the snapshot beside it looks, which is HTML of a cell.
+  const card = h('div', { class: 'jp-RenderedHTMLCommon' });
   const silent = h('div', { role: 'status' });
   const draw = (): void => {
     const { scrollLeft = 0, scrollTop = 0 } = card.firstElementChild ?? {};
     // The kernel wrote it, and escaped what others said, as in the HTML of any cell.
     // eslint-disable-next-line no-restricted-properties
     card.innerHTML = text(model, 'html');
+    for (const one of card.querySelectorAll('table')) one.style.marginInline = '0';
     if (card.firstElementChild) Object.assign(card.firstElementChild, { scrollLeft, scrollTop });
   };
   const link = new Link(
