@@ -89,6 +89,11 @@ export function span(from: number, to: number): string {
   return `${day(from)} ${clock(from, false)} to ${day(to)} ${clock(to, false)}`;
 }
 
+/** A name as it is shown: one that cannot be seen is put in quotes. */
+export function named(name: string): string {
+  return name.trim() === '' ? JSON.stringify(name) : name;
+}
+
 export function count(value: number, one: string, many = `${one}s`): string {
   return `${grouped(value)} ${value === 1 ? one : many}`;
 }
