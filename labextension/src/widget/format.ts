@@ -106,5 +106,5 @@ export function percent(part: number, whole: number): string {
 
 /** Text of a cell of kind "t": milliseconds become a time, anything else is shown as it came. */
 export function timeText(text: string): string {
-  return /^-?\d{1,15}$/.test(text) ? when(Number(text)) : text;
+  return /^-?\d{1,16}$/.test(text) ? when(Number(text)) : text;
 }
