@@ -64,7 +64,7 @@ def _auto_value(raw: bytes, exc: Exception) -> Any:
     try:
         return json_again(raw, exc)
     except Exception:  # noqa: BLE001 - then it is a text
-        return _auto_key(raw, exc)
+        return raw if b"\0" in raw else _auto_key(raw, exc)  # binary data may be UTF-8 by chance, and the next is not
 
 
 def _auto_key(raw: bytes, _exc: Exception) -> str | bytes:
@@ -160,7 +160,7 @@ class Schema:
     key_type, value_type : type or str, optional
         ``bytes``, ``str``, ``int``, ``float``, ``dict``, a Record, dataclass, TypedDict, pydantic model, union, or whatever
         else msgspec decodes; or the name of a codec. Without: a key is text if it is UTF-8, a value is JSON, else
-        text, else bytes. ``int`` reads digits as well as 4 or 8 bytes as Java writes them, and writes digits.
+        text if it is UTF-8 without a NUL, else bytes. ``int`` reads digits as well as 4 or 8 bytes as Java writes them, and writes digits.
     key_serializer, value_serializer : str or Codec, optional
         "json", "raw", "str", "text", "binary" (base64), "int32", "int64", "msgpack", one that was registered, or
         several with "|" between. A Record's own serializer wins.

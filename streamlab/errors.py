@@ -59,14 +59,23 @@ __all__ = [
     "TopicNotFound",
     "ValueDecodeError",
     "reason_of",
+    "registered_schema",
 ]
 
 SHOWN_BYTES = 64
+_PREFIX = 5
+_LIKELY = 10_000_000  # what is more is rather something else that begins with a zero
 
 
 def reason_of(cause: Exception) -> str:
     """Say why a codec failed: its own words, but for too deep a value, for which each Python has others."""
     return f"nested too deeply ({cause})" if isinstance(cause, RecursionError) else text_of(cause)
+
+
+def registered_schema(data: bytes | None) -> int | None:
+    """Return the number of the schema when bytes begin as Confluent's serializers write: a zero, and the number in four bytes."""
+    number = int.from_bytes(data[1:_PREFIX]) if data is not None and len(data) > _PREFIX and data[0] == 0 else 0
+    return number if 0 < number < _LIKELY else None
 
 
 class StreamlabError(Exception):
@@ -161,6 +170,9 @@ class DecodeError(StreamlabError):
         if self.topic is None:
             return text
         shown = "" if self.data is None else f", first bytes {self.data[:SHOWN_BYTES]!r}"
+        schema = registered_schema(self.data)
+        if schema is not None:
+            shown += f", which begin as Confluent's serializers write: with schema {schema} of a registry"
         return (
             f"cannot decode the {self.part} of {self.topic} partition {self.partition} offset {self.offset}: "
             f"{text}{shown}. Give another {self.part}_type, or on_error='skip' to pass such records over."

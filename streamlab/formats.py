@@ -12,9 +12,10 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from streamlab.errors import ImproperlyConfigured
+from streamlab.errors import ImproperlyConfigured, reason_of
 
 __all__ = [
+    "BEFORE_JSON",
     "Codec",
     "PlainCodec",
     "Serializer",
@@ -26,7 +27,12 @@ __all__ = [
     "register",
     "same_bytes",
     "to_bytes",
+    "why_no_json",
 ]
+
+
+BEFORE_JSON = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before JSON: a byte order mark, and white space."""
 
 
 class Codec(Protocol):
@@ -86,9 +92,18 @@ def decode_json(raw: bytes) -> Any:
         return json_again(raw, exc)
 
 
+def why_no_json(raw: bytes) -> str:
+    """Return why bytes are no JSON; nothing when they are."""
+    try:
+        decode_json(raw)
+    except Exception as error:  # noqa: BLE001 - as above
+        return reason_of(error)
+    return ""
+
+
 def json_again(raw: bytes, exc: Exception) -> Any:
     """Try what msgspec refused, for objects, arrays and strings only: a bare NaN is rather a text."""
-    if isinstance(exc, RecursionError) or not raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[", b'"')):
+    if isinstance(exc, RecursionError) or not raw.lstrip(BEFORE_JSON).startswith((b"{", b"[", b'"')):
         raise exc
     try:
         return parse_json(raw)

@@ -46,7 +46,7 @@ class Topic(Channel[T]):
     pattern : str or re.Pattern, optional
         Instead of names.
     schema, key_type, value_type, key_serializer, value_serializer : optional
-        What keys and values are decoded into; without: UTF-8 text else bytes for keys, JSON else text else bytes for values.
+        What keys and values are decoded into; without: UTF-8 text else bytes for keys, JSON else text else bytes for values (what has a NUL in it is no text).
     on_error : "raise", "skip" or callable
         For the streams made of it, see Stream.
     partitions, replicas, retention, compacting, deleting, config : optional

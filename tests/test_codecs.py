@@ -89,6 +89,22 @@ def test_a_key_without_type_is_text_else_bytes(raw: bytes, expected: object) -> 
     assert key(raw) == expected
 
 
+@pytest.mark.parametrize("tail", [b"abc", b"\xff"])
+def test_binary_data_is_bytes_also_where_it_is_utf8_by_chance(tail: bytes) -> None:
+    raw = b"\0\0\0\0\x2a" + tail
+    assert Schema().decode_value(raw) == raw
+    assert Schema(value_type=str).decode_value(raw[:5]) == raw[:5].decode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"), [(b"\0\0\0\0\x2a\6abc", True), (b"\0\0\0\0\0\0\0\5", False), (b"\0\xff\xff\xff\xff\0", False)]
+)
+def test_an_error_tells_what_begins_as_confluents_serializers_write(raw: bytes, *, told: bool) -> None:
+    error = ValueDecodeError("no", topic="t", partition=0, offset=1, data=raw)
+    assert ("with schema 42 of a registry" in str(error)) == told
+    assert "Give another value_type" in str(error)
+
+
 def test_none_stays_none() -> None:
     schema = Schema(key_type=int, value_type=Order)
     assert (schema.decode_key(None), schema.decode_value(None)) == (None, None)

@@ -385,6 +385,8 @@ export class FakeModel implements Model {
         mode: 'observe',
         group: null,
         start: 'latest',
+        stop: '',
+        committed: false,
         rate: flow * 0.987,
         bytesRate: flow * 152,
         lag: 0,

@@ -131,7 +131,7 @@ def _explain(  # noqa: PLR0911 - one for each cause
 ) -> StreamlabError:
     """Say what happened in words; the most telling signs first."""
     if isinstance(error, ssl.SSLError):
-        return _explain_tls(error, where)
+        return _explain_tls(error, where, security)
     if isinstance(error, kafka.SaslAuthenticationFailed):
         return AuthenticationFailed(
             f"{where} does not accept the user or the password ({security.sasl_mechanism}): {error}. Check them."
@@ -154,10 +154,12 @@ def _explain(  # noqa: PLR0911 - one for each cause
     return _explain_os(error, where)
 
 
-def _explain_tls(error: ssl.SSLError, where: str) -> BrokerUnavailable:
+def _explain_tls(error: ssl.SSLError, where: str, security: Security) -> BrokerUnavailable:
     if isinstance(error, ssl.SSLCertVerificationError):
+        given = security.ssl_cafile or security.ssl_cadata
+        advice = "No CA that was given signed it: give that of this cluster" if given else "Give the cluster's CA"
         return BrokerUnavailable(
-            f"The certificate of {where} is not trusted: {error.verify_message}. Give the cluster's CA as ssl_cafile= (a PEM file)."
+            f"The certificate of {where} is not trusted: {error.verify_message}. {advice} as ssl_cafile= (a PEM file)."
         )
     if error.reason == "WRONG_VERSION_NUMBER" or isinstance(error, ssl.SSLEOFError):
         return BrokerUnavailable(
@@ -177,7 +179,7 @@ def _explain_closed(error: kafka.KafkaConnectionError, where: str, security: Sec
     if isinstance(cause, asyncio.IncompleteReadError) and cause.expected == HTTP:
         return BrokerUnavailable(f"{where} speaks HTTP, and is no Kafka broker. Check the port.")
     if isinstance(cause, ssl.SSLError):
-        return _explain_tls(cause, where)
+        return _explain_tls(cause, where, security)
     if open_ and not security.uses_sasl:
         protocol = "SASL_SSL" if security.uses_tls else "SASL_PLAINTEXT"
         return AuthenticationFailed(

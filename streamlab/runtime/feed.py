@@ -88,6 +88,8 @@ class Feed:
         What was committed so when partitions were assigned; see ``noted``.
     stores : dict of TP to AckStore
         Group mode: what is handed out and acked, of the partitions that are ours.
+    news : str
+        What happened last that whoever looks at the stream should know; nothing before anything did.
     """
 
     def __init__(  # noqa: PLR0913 - it is all that can be said of a reading
@@ -135,6 +137,7 @@ class Feed:
         self.end_offsets: dict[TP, int] | None = None
         self.state: State = "idle"
         self.state_detail = ""
+        self.news = ""
         self.reading = False
         self.placed = False
         """Whether it is known which partitions are read, and from where."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from streamlab.columns import fields_of
-from streamlab.errors import InvalidValue
-from streamlab.formats import encode_json
+from streamlab.errors import InvalidValue, registered_schema
+from streamlab.formats import BEFORE_JSON, encode_json, why_no_json
 from streamlab.joined import Joined
 from streamlab.texts import clean, text_of
 from streamlab.views.cells import WITHHELD_BYTES
@@ -19,6 +19,7 @@ from streamlab.windows import AnyWindow
 
 if TYPE_CHECKING:
     from streamlab.arrivals import Arrival
+    from streamlab.codecs import Schema
     from streamlab.failures import StreamError
     from streamlab.views.rows import Row
 
@@ -98,11 +99,22 @@ def _decoder(row: Row) -> str:
     wanted = row.opened.schema.value_type or row.opened.schema.value_serializer
     if wanted is not None:
         return clean(getattr(wanted, "__name__", str(wanted)), 100)
-    try:
-        decoded = row.opened.schema.decode_value(row.raw_value)
-    except Exception:  # noqa: BLE001 - whatever a codec raises, a value was made of it all the same
-        return "by on_error"
-    return "bytes" if isinstance(decoded, bytes) else "text" if isinstance(decoded, str) and row.raw_value[:1] != b'"' else "JSON"
+    return _found_out(row.raw_value, row.opened.schema)
+
+
+def _found_out(raw: bytes, schema: Schema) -> str:
+    """Tell what nothing but the bytes decided on, and why it is not more where it looks like more."""
+    why = why_no_json(raw)
+    if not why:
+        return "JSON"
+    if isinstance(schema.decode_value(raw), str):
+        return f"text: JSON that cannot be read, {clean(why, 200)}" if raw.lstrip(BEFORE_JSON)[:1] in (b"{", b"[") else "text"
+    number = registered_schema(raw)
+    return (
+        "bytes"
+        if number is None
+        else f"bytes, as Confluent's serializers write with schema {number}, for which there is no decoder"
+    )
 
 
 def _raw(raw: bytes | None) -> dict[str, Any] | None:
@@ -132,7 +144,8 @@ def _header(name: str, value: Any) -> list[Any]:
     if value is None:
         return [clean(str(name), 500), None, ""]
     raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
-    return [clean(str(name), 500), clean(raw.decode("utf-8", "replace"), 2_000, lines=True), raw[:64].hex(" ")]
+    text = raw.decode() if _is_utf8(raw) and b"\0" not in raw else repr(raw[:2_000])
+    return [clean(str(name), 500), clean(text, 2_000, lines=True), raw[:64].hex(" ")]
 
 
 def hex_lines(raw: bytes, begin: int = 0) -> str:

@@ -102,11 +102,27 @@ def _search(text: str) -> Test:
         for raw in (row.raw_value, row.raw_key):
             if isinstance(raw, bytes) and (as_bytes in raw.lower() or (not raw.isascii() and wanted in _text(raw))):
                 return True
-        if isinstance(row.raw_value, bytes):
+        if _is_written_out(row):
             return False
-        return wanted in as_json(row.value).casefold() or wanted in str(row.key or "").casefold()
+        return wanted in _unescaped(as_json(row.value)).casefold() or wanted in str(row.key or "").casefold()
 
     return contains
+
+
+def _is_written_out(row: Row) -> bool:
+    """Tell whether all of a value's text is in its bytes: it is what they say, and nothing in them is escaped."""
+    raw, opened = row.raw_value, row.opened
+    if not isinstance(raw, bytes) or b"\\" in raw or opened is None:
+        return False
+    try:
+        said = raw.decode() if isinstance(row.value, str) else raw if isinstance(row.value, bytes) else opened.fast(raw)
+        return bool(said == row.value)
+    except Exception:  # noqa: BLE001 - whatever a codec, or a user's class, raises
+        return False
+
+
+def _unescaped(text: str) -> str:
+    return text.replace('\\"', '"').replace("\\\\", "\\") if "\\" in text else text
 
 
 def _text(raw: bytes) -> str:

@@ -39,6 +39,8 @@ def head(shown: ShownStream, *, subshells: bool) -> dict[str, Any]:
         "mode": stream.mode,
         "group": None if feed is None else feed.group,
         "start": "" if feed is None else str(feed.start),
+        "stop": "" if feed is None or feed.stop_at is None else str(feed.stop_at),
+        "committed": feed is not None and feed.isolation == "read_committed",
         "rate": round(shown.rates.events, 1),
         "bytesRate": round(shown.rates.size),
         "lag": sum(stats.lag.values()) if stats.lag and state != "retrying" else None,

@@ -17,6 +17,7 @@ from streamlab.retrying import can_retry, put_back
 from streamlab.runtime import runner
 from streamlab.runtime.running import stop_beside
 from streamlab.stats import URGENT, Meter, StreamStats
+from streamlab.texts import clean
 from streamlab.views.bridge import told
 from streamlab.views.cells import ColumnBook
 from streamlab.views.histogram import Histogram
@@ -76,6 +77,7 @@ class ShownStream:
         self.stats: StreamStats | None = None
         self.notice: tuple[str, str] | None = None
         self.window_before = self.errors_before = 0
+        self._news: tuple[str, ...] = ()
         self._meter = Meter()
         self._measured_s = self._counted_s = float("-inf")
         self._explorers: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -271,6 +273,16 @@ class ShownStream:
         detail = "" if self.stats is None else self.stats.detail
         return detail or ("" if failure is None or self.state != "failed" else told(failure))
 
+    def _tell_news(self) -> None:
+        """Say what happened to what is read; while it is paused why it is comes first."""
+        news = tuple(one.feed.news for one in inputs(self.stream) if one.feed is not None)
+        if news == self._news or self.stream.paused:
+            return
+        fresh = [text for text in news if text and text not in self._news]
+        self._news = news
+        if fresh:
+            self.say(clean(fresh[-1], 500))
+
     def measure(self, now_s: float, *, closely: bool = True) -> None:
         """Take the counters, and the rates once in half a second; nothing in between unless somebody looks closely."""
         if not closely and now_s - self._measured_s < UNSEEN_S:
@@ -279,6 +291,7 @@ class ShownStream:
         if now_s - self._counted_s >= COUNT_S:
             self._counted_s = now_s
             self.histogram.sync(self.window)
+        self._tell_news()
         self.stats = stats = self._meter.read(self.stream)
         self.rates.measure(stats, now_s)
 

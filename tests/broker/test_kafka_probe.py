@@ -73,7 +73,13 @@ async def test_the_right_settings_are_accepted(
         ("bootstrap", TLS_ONLY, BrokerUnavailable, "that port speaks plaintext"),
         ("ssl_bootstrap", {}, BrokerUnavailable, 'security_protocol="SSL"'),
         ("ssl_bootstrap", PLAIN, BrokerUnavailable, 'security_protocol="SASL_SSL"'),
-        ("ssl_bootstrap", WRONG_CA, BrokerUnavailable, "ssl_cafile="),
+        (
+            "ssl_bootstrap",
+            WRONG_CA,
+            BrokerUnavailable,
+            "No CA that was given signed it: give that of this cluster as ssl_cafile=",
+        ),
+        ("ssl_bootstrap", TLS | {"ssl_cafile": None}, BrokerUnavailable, "Give the cluster's CA as ssl_cafile="),
     ],
 )
 async def test_wrong_settings_are_told_apart_within_seconds(

@@ -35,6 +35,11 @@ for i in range(50):
 w = wide.stream(start="earliest")
 w
 """
+WIDER = """
+wider = app.topic("wider", partitions=1)
+await wider.send(value={f"column {n}": n for n in range(2500)})
+wider.stream(start="earliest")
+"""
 HUGE = """
 huge = app.topic("huge", partitions=1)
 await huge.send(key="deep", value=eval("[" * 90 + "1" + "]" * 90))
@@ -119,6 +124,16 @@ def test_500_columns_are_scrolled_through(book: Notebook) -> None:
     dialog.get_by_placeholder("Search columns").fill("column 499")
     dialog.get_by_role("checkbox").uncheck()
     expect(explorer.root.locator(".sl-collabel", has_text="column 499")).to_have_count(0)
+
+
+def test_it_is_said_that_values_have_more_fields_than_the_table_has_columns(book: Notebook) -> None:
+    explorer = book.show(WIDER)
+    expect(explorer.status).to_contain_text("window 1 of 1")
+    explorer.press("First 2,000 columns")
+    expect(explorer.root.get_by_role("dialog", name="Columns")).to_contain_text("more fields than these 2,000")
+    explorer.page.keyboard.press("Escape")
+    explorer.filter.fill("value['column 2400'] == 2400")
+    expect(explorer.root.locator(".sl-found")).to_have_text("1 match")
 
 
 def test_huge_and_deep_values_are_bounded(book: Notebook) -> None:

@@ -31,7 +31,7 @@ def more(explorer: Explorer, field: str, value: str, button: str) -> None:
     dialog = explorer.root.get_by_role("dialog", name="Start position, mode and window")
     dialog.get_by_label(field, exact=True).fill(value)
     dialog.get_by_role("button", name=button, exact=True).click()
-    expect(dialog, explorer.notice.inner_text()).to_be_hidden()
+    expect(dialog).to_be_hidden()
 
 
 def expect_count(explorer: Explorer, messages: int) -> None:
@@ -87,9 +87,14 @@ def test_a_start_position_that_is_none_is_told_and_changes_nothing(live: Explore
     dialog = live.root.get_by_role("dialog", name="Start position, mode and window")
     dialog.get_by_label("Start position", exact=True).fill("yesterday")
     dialog.get_by_role("button", name="Restart", exact=True).click()
-    expect(live.notice).to_contain_text("start='yesterday' is no position")
+    told = dialog.get_by_role("alert")
+    expect(told).to_contain_text("start='yesterday' is no position")
+    expect(live.notice).to_be_hidden()  # it would be behind the dialog
     live.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    live.press("More")
+    expect(told).to_be_hidden()
+    live.page.keyboard.press("Escape")
     live.expect_state("live")
     live.expect_column("offset", "texts.length > 0")
     more(live, "Start position", "earliest", "Restart")

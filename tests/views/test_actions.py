@@ -182,6 +182,14 @@ async def test_what_the_reading_before_still_gives_is_not_in_the_window_of_the_n
     await until(lambda: shown.window.messages == 1)
 
 
+async def test_it_is_told_up_to_where_is_read_and_that_what_was_aborted_is_passed_over(app: sl.App, explore: Explore) -> None:
+    topic = await filled(app, 3)
+    plain = explore(topic.stream(start="earliest")).whole()["head"]
+    assert (plain["stop"], plain["committed"]) == ("", False)
+    bounded = explore(topic.stream(start=1, stop=2, isolation="read_committed")).whole()["head"]
+    assert (bounded["stop"], bounded["committed"]) == ("2", True)
+
+
 async def test_a_channel_is_restarted_by_the_same_form(app: sl.App, explore: Explore) -> None:
     channel = app.channel()
     browser = explore(channel.stream())

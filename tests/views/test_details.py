@@ -34,16 +34,30 @@ async def test_all_of_a_message_is_there(app: sl.App) -> None:
     assert detail["key"] == {"k": "s", "v": "k1"}
     assert detail["raw"]["text"] == '{"id":9007199254740993}'
     assert detail["decoder"] == "JSON"
-    assert [header[:2] for header in detail["headers"]] == [["h", "1"], ["h", None], ["g", "\N{REPLACEMENT CHARACTER}"]]
+    assert [header[:2] for header in detail["headers"]] == [["h", "1"], ["h", None], ["g", r"b'\xff'"]]
     assert detail["sizes"] == {"key": 2, "value": 23, "headers": 5}
     json.dumps(detail)
 
 
 @pytest.mark.parametrize(
-    ("raw", "decoder"), [(b"plain", "text"), (b"\xff\x00", "bytes"), (b'"quoted"', "JSON"), (b"1", "JSON"), (None, "tombstone")]
+    ("raw", "decoder"),
+    [
+        (b"plain", "text"),
+        (b"", "text"),
+        (b"\xff\x00", "bytes"),
+        (b"\0\0\0\0\7", "bytes"),
+        (b"\0\0\0\0\x2a\6abc", "bytes, as Confluent's serializers write with schema 42, for which there is no decoder"),
+        (b'"quoted"', "JSON"),
+        (b' "quoted"', "JSON"),
+        (b"1", "JSON"),
+        (b'{"a": NaN}', "JSON"),
+        (b"[1, 2", "text: JSON that cannot be read, Input data was truncated"),
+        (b"[" * 5_000, "text: JSON that cannot be read, nested too deeply"),
+        (None, "tombstone"),
+    ],
 )
 async def test_it_tells_what_decoded_it(app: sl.App, raw: bytes | None, decoder: str) -> None:
-    assert message_detail(row_of(app, raw))["decoder"] == decoder
+    assert message_detail(row_of(app, raw))["decoder"].split(" (")[0] == decoder
 
 
 async def test_a_type_is_named_as_the_decoder(app: sl.App) -> None:

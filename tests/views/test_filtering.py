@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import streamlab as sl
 from streamlab.views.filtering import FilterError, compile_filter
 from streamlab.views.rows import Row
+from tests.views.making import opener
 
 
 def row(value: Any, **fields: Any) -> Row:
@@ -93,6 +95,25 @@ def test_a_messages_own_fields(text: str, expected: bool) -> None:
 )
 def test_anything_else_is_looked_for_as_text(text: str, raw: bytes, expected: bool) -> None:
     assert compile_filter(text)(row({}, raw_value=raw)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "raw", "value"),
+    [
+        ("müller", rb'{"name":"M\u00fcller"}', {"name": "Müller"}),
+        ("\U0001f600", rb'{"mood":"\ud83d\ude00"}', {"mood": "\U0001f600"}),
+        ("https://x", rb'{"at":"https:\/\/x"}', {"at": "https://x"}),
+        ('say "hi"', rb'{"text":"say \"hi\""}', {"text": 'say "hi"'}),
+        (r"c:\dir", rb'{"path":"C:\\dir"}', {"path": r"C:\dir"}),
+        ("eur", b'{"cents":1}', {"cents": 1, "currency": "EUR"}),
+        ("made", b"said", "made of it"),
+        ("made", b"\xff", "made of it"),
+    ],
+)
+async def test_what_is_shown_is_found_however_it_is_written(app: sl.App, text: str, raw: bytes, value: Any) -> None:
+    of_topic = row(value, raw_value=raw, opened=opener(app))
+    assert compile_filter(text)(of_topic)
+    assert not compile_filter("absent")(of_topic)
 
 
 def test_plain_values_are_searched_too() -> None:

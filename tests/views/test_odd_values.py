@@ -96,3 +96,23 @@ async def test_a_pattern_that_matches_nothing_says_so(app: sl.App, explore: Expl
     await until(lambda: browser.whole()["pipe"]["nodes"][0]["detail"] == "no topic matches")
     await app.topic("nothing-yet", partitions=2).send(value=1)
     await until(lambda: browser.whole()["pipe"]["nodes"][0]["detail"] == "2 partitions")
+
+
+async def test_partitions_that_are_added_and_topics_that_go_are_told(app: sl.App, explore: Explore) -> None:
+    for name in ("log-a", "log-b"):
+        await app.topic(name, partitions=1).send(value=1)
+    stream = app.topic(pattern="log-.*").stream(start="earliest")
+    browser = explore(stream)
+    await until(lambda: browser.explorer.shown.window.total == 2)
+    assert browser.whole()["notice"]["text"] == ""
+    await app.client.add_partitions("log-a", 3)
+    told = "Partitions were added, and are read from their beginning: log-a [1], log-a [2]."
+    await until(lambda: browser.whole()["notice"]["text"] == told)
+    browser.do("pause")
+    browser.explorer.shown.say("why it is paused")
+    await app.client.delete_topic("log-b")
+    await until(lambda: stream.feed is not None and stream.feed.news == "Topic log-b was deleted.")
+    assert browser.whole()["notice"]["text"] == "why it is paused"
+    browser.do("run")
+    await until(lambda: browser.whole()["notice"]["text"] == "Topic log-b was deleted.")
+    assert browser.whole()["pipe"]["nodes"][0]["detail"] == "3 partitions"

@@ -61,7 +61,10 @@ export function columnPicker(context: Context, columns: () => Column[]): ColumnP
       const shown = grouped(names.length);
       setText(trigger.lastElementChild ?? trigger, more ? `First ${shown} columns` : 'Columns');
       rest.hidden = !more;
-      setText(rest, `Values have more fields than these ${shown}. A message that is opened has all, and the filter knows all.`);
+      setText(
+        rest,
+        `Values have more fields than these ${shown}. The text of an opened message has all, and the filter knows all.`,
+      );
     },
   };
 }

@@ -2,7 +2,7 @@
 import type { Column, Ui } from './protocol';
 import { cellKind, cellOf, cellText } from './rowstore';
 import type { StoredRow } from './rowstore';
-import { grouped, timeText } from './format';
+import { grouped, named, timeText } from './format';
 
 export const MIN_WIDTH = 36;
 const MAX_AUTO_WIDTH = 260;
@@ -33,10 +33,10 @@ export function shownText(text: string, kind: string, group: Column['group']): s
   return kind === 'n' && group === 'meta' ? grouped(text) : text;
 }
 
-/** What a column is called on the page: a name that cannot be seen is put in quotes. */
+/** What a column is called on the page. */
 export function columnLabel({ name, group }: Column): string {
   if (group === 'meta') return name === 'timestamp' ? 'time' : name;
-  return name.trim() === '' ? JSON.stringify(name) : name;
+  return named(name);
 }
 
 /** The width that the user gave; a field may be called as something that every object has. */

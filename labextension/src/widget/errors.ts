@@ -2,7 +2,7 @@
 import type { Context } from './context';
 import { messageOf, needsKernel } from './context';
 import { button, h, setText, textBlock } from './dom';
-import { bytes, count, grouped, moment, when } from './format';
+import { bytes, count, grouped, moment, named, when } from './format';
 import type { Errors, Failure } from './protocol';
 import { isErrorDetail, isErrorRows, isRetried } from './replies';
 import type { ErrorDetail, Raw } from './replies';
@@ -188,7 +188,7 @@ function detailParts(context: Context, detail: ErrorDetail): HTMLElement[] {
       }),
     );
   for (const [name, text] of detail.headers)
-    parts.push(h('div', { class: 'sl-dim', dir: 'auto' }, `header ${name}: ${text ?? 'no value'}`));
+    parts.push(h('div', { class: 'sl-dim', dir: 'auto' }, `header ${named(name)}: ${text ?? 'no value'}`));
   if (detail.rawKey) parts.push(h('div', { class: 'sl-dim' }, 'key'), rawText(detail.rawKey, 'Key'));
   if (detail.raw) parts.push(h('div', { class: 'sl-dim' }, 'value as it came'), rawText(detail.raw, 'Value'));
   if (detail.value)

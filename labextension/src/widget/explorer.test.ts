@@ -92,6 +92,17 @@ test('an empty table says what there is to say', () => {
   expect(said()).toBe('Waiting for messages: there are none yet, read from the earliest.');
 });
 
+test('the toolbar says from where to where is read, and what is passed over', () => {
+  const said = (more: object): string => {
+    show({ head: { ...examples.toView.frame.head, mode: 'observe', start: '10', ...more } });
+    return el.querySelector('.sl-mode')?.textContent ?? '';
+  };
+  expect(said({})).toBe('observe, from 10');
+  expect(said({ stop: '20' })).toBe('observe, from 10 to 20');
+  expect(said({ stop: 'end', committed: true })).toBe('observe, from 10 to end, committed only');
+  expect(said({ start: '' })).toBe('observe');
+});
+
 test('it says that values have more fields than the table has columns', () => {
   const columns = (): string => el.querySelector('.sl-tools .sl-anchor:not(.sl-filterbox) > button')?.textContent ?? '';
   show({ columns: { names: ['id', 'amount'], more: false } });

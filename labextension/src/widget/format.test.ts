@@ -39,6 +39,9 @@ test('what is not of today has its day with it', () => {
   expect(when(TIME)).toBe('10:42:13.104');
   expect(when(TIME - 86_400_000)).toBe('2026-11-24 10:42:13.104');
   expect(timeText('1')).toBe('1970-01-01 00:00:00.001');
+  expect(timeText('1764000000000000')).toBe('57868-12-07 16:00:00.000');
+  expect(timeText('9000000000000000')).toBe('9000000000000000');
+  expect(timeText('4611686018427387904')).toBe('4611686018427387904');
   expect(when(253402300799000, false)).toBe('9999-12-31 23:59:59');
   expect(when(9e15)).toBe('9000000000000000');
   expect(span(1_700_000_000_000, 1_700_000_001_000)).toBe('2023-11-14 22:13:20 to 22:13:21');

@@ -89,6 +89,11 @@ export function span(from: number, to: number): string {
   return `${day(from)} ${clock(from, false)} to ${day(to)} ${clock(to, false)}`;
 }
 
+/** A name as it is shown: one that cannot be seen is put in quotes. */
+export function named(name: string): string {
+  return name.trim() === '' ? JSON.stringify(name) : name;
+}
+
 export function count(value: number, one: string, many = `${one}s`): string {
   return `${grouped(value)} ${value === 1 ? one : many}`;
 }
@@ -101,5 +106,5 @@ export function percent(part: number, whole: number): string {
 
 /** Text of a cell of kind "t": milliseconds become a time, anything else is shown as it came. */
 export function timeText(text: string): string {
-  return /^-?\d{1,15}$/.test(text) ? when(Number(text)) : text;
+  return /^-?\d{1,16}$/.test(text) ? when(Number(text)) : text;
 }

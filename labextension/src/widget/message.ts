@@ -3,7 +3,7 @@ import type { Context } from './context';
 import { messageOf } from './context';
 import { copyText } from './clipboard';
 import { button, h, iconButton, textBlock } from './dom';
-import { bytes, grouped, moment } from './format';
+import { bytes, grouped, moment, named } from './format';
 import { isMessage, isPaste } from './replies';
 import type { JoinSide, Message, Raw } from './replies';
 import { pieces } from './pieces';
@@ -113,7 +113,7 @@ function headers(message: Message): HTMLElement {
     h(
       'tr',
       { title: hex },
-      h('th', { scope: 'row', dir: 'auto' }, name),
+      h('th', { scope: 'row', dir: 'auto' }, named(name)),
       h('td', { dir: 'auto' }, text ?? h('i', { class: 'sl-dim' }, 'no value')),
     ),
   );

@@ -1,7 +1,7 @@
 /** Under «More»: another start, another mode, the size of the window. */
 import type { Context } from './context';
-import { act } from './context';
-import { button, h, icon, uniqueId } from './dom';
+import { messageOf } from './context';
+import { button, h, icon, setText, uniqueId } from './dom';
 import { popover } from './popover';
 import type { Head } from './protocol';
 
@@ -24,6 +24,8 @@ export function moreMenu(context: Context): { element: HTMLElement; update(head:
 
   const restart = button('Restart', { class: 'sl-primary', title: 'Read again from this start; what is in the window goes' });
   const resize = button('Set', { class: 'sl-framed' });
+  /** Here, for the dialog covers the line of notices. */
+  const problem = h('p', { class: 'sl-bad', role: 'alert', hidden: true });
   const field = (label: string, ...inputs: HTMLElement[]): HTMLElement =>
     h('label', { class: 'sl-field' }, h('span', { class: 'sl-dim' }, label), ...inputs);
   const form = h(
@@ -37,6 +39,7 @@ export function moreMenu(context: Context): { element: HTMLElement; update(head:
     field('Window, messages', messages),
     field('Window, MB', size),
     h('div', { class: 'sl-line' }, h('span', { class: 'sl-space' }), resize),
+    problem,
   );
   const trigger = h(
     'button',
@@ -44,6 +47,7 @@ export function moreMenu(context: Context): { element: HTMLElement; update(head:
     icon('more'),
   );
   const fill = (): void => {
+    problem.hidden = true;
     if (!head) return;
     start.value = head.start;
     group.value = head.group ?? '';
@@ -51,16 +55,24 @@ export function moreMenu(context: Context): { element: HTMLElement; update(head:
     size.value = size.defaultValue = String(Math.round(head.window.maxBytes / MB));
   };
   const dialog = popover(trigger, 'Start position, mode and window', form, fill, context.signal);
+  async function ask(action: string, args: object): Promise<void> {
+    problem.hidden = true;
+    try {
+      await context.link.request(action, args);
+      context.calm();
+      dialog.close();
+    } catch (error) {
+      setText(problem, messageOf(error));
+      problem.hidden = false;
+    }
+  }
   restart.addEventListener('click', () => {
-    void act(context, 'restart', { start: start.value.trim(), group: group.value.trim() || null }).then(
-      done => done && dialog.close(),
-    );
+    void ask('restart', { start: start.value.trim(), group: group.value.trim() || null });
   });
   resize.addEventListener('click', () => {
     // A size that nobody wrote is a share of what all windows have, and goes on to be one.
     const bytes = size.value === size.defaultValue ? {} : { bytes: Number(size.value) * MB };
-    const args = { messages: Number(messages.value), ...bytes };
-    void act(context, 'window', args).then(done => done && dialog.close());
+    void ask('window', { messages: Number(messages.value), ...bytes });
   });
   return {
     element: h('div', { class: 'sl-anchor' }, trigger, dialog.element),

@@ -50,6 +50,10 @@ export const isHead = shape({
   mode: isText,
   group: orNull(isText),
   start: isText,
+  /** Nothing when it reads on for ever. */
+  stop: isText,
+  /** Whether it passes over aborted transactions. */
+  committed: isFlag,
   rate: isNumber,
   bytesRate: isNumber,
   lag: orNull(isNumber),

@@ -100,7 +100,7 @@ export function toolbar(context: Context): Toolbar {
     update: head => {
       drawState();
       setText(name, head.name);
-      setText(mode, head.start === '' ? head.mode : `${head.mode}, from ${head.start}`);
+      setText(mode, reading(head));
       setAttribute(mode, 'title', mode.textContent);
       run.update(head);
       stop.disabled = isOver(head) || head.state === 'stopping';
@@ -116,6 +116,12 @@ export function toolbar(context: Context): Toolbar {
       more.update(head);
     },
   };
+}
+
+/** What is read, in words. */
+function reading({ mode, start, stop, committed }: Head): string {
+  const range = [start && `from ${start}`, stop && `to ${stop}`].filter(part => part !== '').join(' ');
+  return [mode, range, committed ? 'committed only' : ''].filter(part => part !== '').join(', ');
 }
 
 function switchButton(context: Context): { element: HTMLElement; update(head: Head): void } {

@@ -30,6 +30,12 @@ test('a value shows as text, whatever it holds', () => {
   expect(element.textContent).toContain('298 more');
 });
 
+test('a name that cannot be seen is put in quotes', () => {
+  const kids: [string, Tree][] = ['', ' ', 'a'].map(name => [name, { k: 'n', v: '1' }]);
+  const element = treeView({ k: 'o', n: 3, c: kids }, { label: 'Value', folds: new Map() });
+  expect([...element.querySelectorAll('.sl-key')].map(key => key.textContent)).toEqual(['""', '" "', 'a']);
+});
+
 test('what is folded is made when it is opened', () => {
   const element = view(1);
   expect(element.textContent).not.toContain('alert');

@@ -1,6 +1,6 @@
 /** A value as a tree that folds: mouse and keyboard, differences marked, what was withheld on demand. */
 import { button, h, setAttribute } from './dom';
-import { bytes, count } from './format';
+import { bytes, count, named } from './format';
 import type { Change, Tree } from './protocol';
 
 export interface TreeOptions {
@@ -120,7 +120,7 @@ function label(tree: Tree, place: Place): HTMLElement[] {
   const arrow = h('span', { class: folds && (tree.c?.length ?? 0) > 0 ? 'sl-fold' : 'sl-nofold', 'aria-hidden': 'true' });
   return place.name === null
     ? [arrow]
-    : [arrow, h('span', { class: 'sl-key', dir: 'auto' }, place.name), h('span', { class: 'sl-dim' }, ': ')];
+    : [arrow, h('span', { class: 'sl-key', dir: 'auto' }, named(place.name)), h('span', { class: 'sl-dim' }, ': ')];
 }
 
 function value(tree: Tree, change: Change['change'] | undefined): HTMLElement {
