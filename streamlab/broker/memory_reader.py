@@ -60,7 +60,7 @@ class MemoryReader:
 
     def assign(self, positions: Mapping[TP, int]) -> None:
         """Add partitions, each at its offset; those that are assigned keep their position."""
-        self._positions = {**positions, **self._positions}
+        self._positions = dict(sorted({**positions, **self._positions}.items()))
 
     def seek(self, tp: TP, offset: int) -> None:
         """Go on reading an assigned partition at an offset."""
@@ -146,7 +146,7 @@ class MemoryReader:
 
     async def take_over(self, positions: Mapping[TP, int], generation: int) -> None:
         """Start at these positions, then tell the listener."""
-        self._positions, self._generation = dict(positions), generation
+        self._positions, self._generation = dict(sorted(positions.items())), generation
         if self._listener is not None:
             await self._tell(self._listener.on_assigned(frozenset(positions), generation))
         self._given_up = False

@@ -111,6 +111,17 @@ async def test_large_records_make_small_batches(broker: MemoryBroker) -> None:
     assert reader.position(ORDERS) == 21
 
 
+async def test_partitions_are_read_in_their_order_however_they_are_told(broker: MemoryBroker) -> None:
+    tps = [TP("orders", number) for number in range(3)]
+    await broker.create_topic("orders", partitions=3)
+    reader = broker.reader(ReaderOptions())
+    reader.assign({tps[2]: 0, tps[0]: 0})
+    reader.assign({tps[1]: 0})
+    for tp in reversed(tps):
+        await fill(broker, 1, partition=tp.partition)
+    assert [batch.tp for batch in await reader.fetch(0)] == tps
+
+
 async def test_partitions_get_their_turn_while_one_is_long(broker: MemoryBroker) -> None:
     await broker.create_topic("orders", partitions=2)
     await fill(broker, BATCH_RECORDS * FETCH_BATCHES, partition=0)
