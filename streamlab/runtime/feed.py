@@ -342,8 +342,9 @@ class Feed:
         self.state_detail = detail
         self.state = state
 
-    def notice(self, text: str) -> None:
-        """For what pumps: tell people that something happened."""
+    def notice(self, text: str, *, news: str = "") -> None:
+        """For what pumps: tell people that something happened; with ``news`` also those who look at the stream."""
+        self.news = news or self.news
         if self.on_notice is not None:
             self.on_notice(text)
 

@@ -117,10 +117,10 @@ class Observer(Pump):
         self._next.update(starts)
         if self.reader is not None:
             self.reader.assign(starts)
-        for tp in sorted(tps):
-            self.feed.notice(f"{tp.topic} has a new partition: {tp.partition}")
         added = ", ".join(f"{tp.topic} [{tp.partition}]" for tp in sorted(tps))
-        self.feed.news = f"Partitions were added, and are read from their beginning: {added}."
+        news = f"Partitions were added, and are read from their beginning: {added}."
+        for tp in sorted(tps):
+            self.feed.notice(f"{tp.topic} has a new partition: {tp.partition}", news=news)
 
     def _drop(self, topic: str) -> None:
         feed, gone = self.feed, {tp for tp in self._next if tp.topic == topic}
@@ -128,5 +128,4 @@ class Observer(Pump):
         feed.start_offsets = {tp: offset for tp, offset in feed.start_offsets.items() if tp not in gone}
         for tp in gone:  # one that is made anew begins at its beginning
             feed.handover.taken.pop(tp, None)
-        feed.notice(f"topic {topic} was deleted")
-        feed.news = f"Topic {topic} was deleted."
+        feed.notice(f"topic {topic} was deleted", news=f"Topic {topic} was deleted.")

@@ -140,7 +140,6 @@ class Outages:
     def _end(self) -> None:
         if self.since is not None:
             lasted = f"the broker is back after {time.monotonic() - self.since:.0f} s"
-            self.feed.notice(lasted)
-            self.feed.news = f"The stream goes on where it stood: {lasted}."
+            self.feed.notice(lasted, news=f"The stream goes on where it stood: {lasted}.")
             self.since = None
         self.feed.set_state("reading" if self.feed.reading else "connecting")

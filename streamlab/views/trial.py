@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from streamlab.streams import Stream
 
-__all__ = ["MESSAGES", "Outcome", "Preview", "preview", "short"]
+__all__ = ["MESSAGES", "Outcome", "Preview", "preview"]
 
 Function = Callable[[Any], Any]
 UNNAMED = "<lambda>"
